@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Errors: the columns of errors.def as look-ups, and the writing of sentences.
+ */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct row {
+	const char *name;
+	int status;
+	const char *openai, *anthropic, *google;
+	bool retryable;
+};
+
+static const struct row rows[] = {
+    {"none", 200, "", "", "", false},
+#define MW_ERR(code, status, openai, anthropic, google, retryable)                                 \
+	{#code, status, openai, anthropic, google, retryable},
+#include "base/errors.def"
+#undef MW_ERR
+};
+
+bool mw_err_set(struct mw_err *err, enum mw_err_code code, const char *fmt, ...)
+{
+	if (!err)
+		return false;
+	err->code = code;
+	err->param[0] = '\0';
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool mw_err_prefix(struct mw_err *err, const char *fmt, ...)
+{
+	if (!err)
+		return false;
+	char old[sizeof(err->text)];
+	memcpy(old, err->text, sizeof(old));
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(err->text))
+		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+	return false;
+}
+
+static const struct row *row_of(enum mw_err_code code)
+{
+	mw_require((size_t)code < MW_LEN(rows));
+	return &rows[code];
+}
+
+const char *mw_err_name(enum mw_err_code code)
+{
+	return row_of(code)->name;
+}
+
+int mw_err_status(enum mw_err_code code)
+{
+	return row_of(code)->status;
+}
+
+const char *mw_err_openai_type(enum mw_err_code code)
+{
+	return row_of(code)->openai;
+}
+
+const char *mw_err_anthropic_type(enum mw_err_code code)
+{
+	return row_of(code)->anthropic;
+}
+
+const char *mw_err_google_status(enum mw_err_code code)
+{
+	return row_of(code)->google;
+}
+
+bool mw_err_retryable(enum mw_err_code code)
+{
+	return row_of(code)->retryable;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * JSON as bytes: checking, finding and replacing parts of a text without building a tree. Whatever
+ * passes mw_json_peek is a whole JSON value by RFC 8259: valid UTF-8, nothing behind it, nested no
+ * deeper than MW_MAX_DEPTH, and no object with two members of one name. The other functions rely on
+ * that: give them only text that has been checked, or cut from checked text. All functions are pure
+ * and thread-safe. A tree (cJSON) is for what is not per call and lives in the file that needs it.
+ */
+#ifndef MW_JSON_H
+#define MW_JSON_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+enum mw_json_kind {
+	MW_JSON_NONE, /* absent */
+	MW_JSON_NULL,
+	MW_JSON_BOOL,
+	MW_JSON_NUMBER,
+	MW_JSON_STRING,
+	MW_JSON_ARRAY,
+	MW_JSON_OBJECT,
+};
+
+/* A value inside a text: its bytes without surrounding space (a string with its quotes). */
+struct mw_json {
+	enum mw_json_kind kind;
+	struct mw_str raw;
+};
+
+/* Checks the whole text in one pass; on the way notes where the top-level members named in `names`
+ * are (names and found have n entries; found[i].kind is MW_JSON_NONE where absent). `*root` is the
+ * whole value (found stays empty unless it is an object). On a fault: MW_ERR_BAD_JSON, with line,
+ * column and what was wrong in words a person can act on. Names are compared after unescaping. */
+bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json *found, size_t n,
+    struct mw_json *root, struct mw_err *err) MW_MUSTCHECK;
+
+/* The kind of a value by its first byte, with surrounding space cut off; text must hold one value. */
+struct mw_json mw_json_value(struct mw_str text);
+
+/* Walks an object or array: start with *at = 0. `name` is raw, with quotes (empty for arrays). */
+bool mw_json_next(struct mw_json in, size_t *at, struct mw_str *name, struct mw_json *value);
+
+/* A member of an object by its plain name, or the i-th item (from 0) of an array; kind NONE if absent. */
+struct mw_json mw_json_get(struct mw_json object, struct mw_str name);
+struct mw_json mw_json_item(struct mw_json array, size_t i);
+size_t mw_json_count(struct mw_json container);
+
+/* By a path of names and 1-based indices, "messages.1.content"; -1 is the last item. NONE if absent. */
+struct mw_json mw_json_at(struct mw_json root, struct mw_str path);
+
+bool mw_json_true(struct mw_json v);                                /* is it the literal true? */
+bool mw_json_i64(struct mw_json v, int64_t *out) MW_MUSTCHECK;      /* an integral number that fits */
+bool mw_json_double(struct mw_json v, double *out) MW_MUSTCHECK;
+/* A string without quotes and escapes: a slice of the text itself where it has no escape, else in the
+ * arena. A lone surrogate becomes U+FFFD. Empty for what is not a string. */
+struct mw_str mw_json_text(struct mw_json v, struct mw_arena *a);
+bool mw_json_is(struct mw_json v, const char *plain); /* a string equal to plain ASCII text? */
+
+/* Writes a quoted string, escaping what must be; bytes that are not UTF-8 become U+FFFD. */
+void mw_json_quote(struct mw_buf *b, struct mw_str text);
+
+/* One change of a text: set a value (raw JSON) at a path, or delete what is there (value {NULL,0}).
+ * Missing objects on the way are made; an index may be one past the end (append). */
+struct mw_json_edit {
+	struct mw_str path;
+	struct mw_str value;
+};
+
+/* Applies the edits in order and gives the new text (in the arena; the text itself where nothing
+ * changed). BAD_REQUEST if a path leads through a value that is neither object nor array, or past the
+ * end of an array. Top-level edits cost one copy together. */
+bool mw_json_edit(struct mw_str text, const struct mw_json_edit *edits, size_t n, struct mw_arena *a,
+    struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
+
+#endif

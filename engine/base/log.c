@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The log. A line is put together in a buffer of its own and leaves in one write.
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE = 2048, BATCH = 16384 };
+
+static _Atomic int threshold = MW_LOG_INFO;
+static _Thread_local char batch[BATCH];
+static _Thread_local size_t batched;
+
+static const char *const words[] = {"debug", "info", "warn", "error", "off"};
+
+void mw_log_set_level(enum mw_log_level level)
+{
+	atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+}
+
+bool mw_log_on(enum mw_log_level level)
+{
+	return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+bool mw_log_level_of(struct mw_str word, enum mw_log_level *out)
+{
+	for (size_t i = 0; i < MW_LEN(words); i++)
+		if (mw_str_ieq(word, mw_str(words[i]))) {
+			*out = (enum mw_log_level)i;
+			return true;
+		}
+	return false;
+}
+
+static void write_all(const char *p, size_t n)
+{
+	while (n) {
+		ssize_t done = write(STDERR_FILENO, p, n);
+		if (done <= 0)
+			return; /* nobody left to tell */
+		p += done;
+		n -= (size_t)done;
+	}
+}
+
+static size_t put_time(char *to, size_t room)
+{
+	static _Thread_local time_t second;
+	static _Thread_local char text[24];
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (t.tv_sec != second) {
+		struct tm tm;
+		gmtime_r(&t.tv_sec, &tm);
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+		second = t.tv_sec;
+	}
+	int n = snprintf(to, room, "%s.%03ldZ ", text, t.tv_nsec / 1000000);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Writes a message into `to` with control characters escaped; ends it with a line end. */
+static size_t put_message(char *to, size_t room, const char *fmt, va_list ap)
+{
+	char raw[LINE];
+	int n = vsnprintf(raw, sizeof(raw), fmt, ap);
+	size_t len = n < 0 ? 0 : MW_MIN((size_t)n, sizeof(raw) - 1), at = 0;
+	for (size_t i = 0; i < len && at + 6 < room; i++) {
+		unsigned char c = (unsigned char)raw[i];
+		if (c < 0x20 || c == 0x7f)
+			at += (size_t)snprintf(to + at, room - at, "\\x%02x", c);
+		else
+			to[at++] = (char)c;
+	}
+	to[at++] = '\n';
+	return at;
+}
+
+void mw_log(enum mw_log_level level, const char *group, const char *fmt, ...)
+{
+	if (!mw_log_on(level))
+		return;
+	mw_log_flush(); /* keep the order of what this thread says */
+	char line[LINE + 128];
+	size_t n = put_time(line, sizeof(line));
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s %s ", words[level], group);
+	va_list ap;
+	va_start(ap, fmt);
+	n += put_message(line + n, sizeof(line) - n, fmt, ap);
+	va_end(ap);
+	write_all(line, n);
+}
+
+void mw_log_call(const char *fmt, ...)
+{
+	if (!mw_log_on(MW_LOG_INFO))
+		return;
+	if (batched + LINE + 128 > sizeof(batch))
+		mw_log_flush();
+	char *line = batch + batched;
+	size_t n = put_time(line, LINE);
+	n += (size_t)snprintf(line + n, 32, "%-5s call ", words[MW_LOG_INFO]);
+	va_list ap;
+	va_start(ap, fmt);
+	n += put_message(line + n, LINE - n, fmt, ap);
+	va_end(ap);
+	batched += n;
+}
+
+void mw_log_flush(void)
+{
+	if (!batched)
+		return;
+	write_all(batch, batched);
+	batched = 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mailboxes: a locked list of letters and an eventfd that wakes the loop.
+ */
+#include "base/mailbox.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct letter {
+	struct mw_list node;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct mw_mailbox {
+	pthread_mutex_t lock; /* guards letters */
+	struct mw_list letters;
+	int fd;
+	struct mw_watch *watch;
+};
+
+static struct letter *take(struct mw_mailbox *m)
+{
+	pthread_mutex_lock(&m->lock);
+	struct mw_list *node = mw_list_take(&m->letters);
+	pthread_mutex_unlock(&m->lock);
+	return node ? mw_container_of(node, struct letter, node) : NULL;
+}
+
+static void on_wake(void *arg)
+{
+	struct mw_mailbox *m = arg;
+	uint64_t rings;
+	if (read(m->fd, &rings, sizeof(rings)) < 0)
+		return;
+	for (struct letter *l; (l = take(m));) {
+		l->fn(l->arg);
+		mw_mem_free(l);
+	}
+}
+
+struct mw_mailbox *mw_mailbox_new(struct mw_loop *l)
+{
+	struct mw_mailbox *m = mw_mem_zalloc(sizeof(*m));
+	pthread_mutex_init(&m->lock, NULL);
+	mw_list_init(&m->letters);
+	m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	mw_require(m->fd >= 0);
+	m->watch = mw_loop_watch(l, m->fd, on_wake, m);
+	return m;
+}
+
+void mw_mailbox_free(struct mw_mailbox *m)
+{
+	if (!m)
+		return;
+	mw_loop_unwatch(m->watch);
+	for (struct letter *l; (l = take(m));)
+		mw_mem_free(l);
+	close(m->fd);
+	pthread_mutex_destroy(&m->lock);
+	mw_mem_free(m);
+}
+
+void mw_mailbox_post(struct mw_mailbox *m, void (*fn)(void *arg), void *arg)
+{
+	struct letter *l = mw_mem_alloc(sizeof(*l));
+	*l = (struct letter){.fn = fn, .arg = arg};
+	pthread_mutex_lock(&m->lock);
+	mw_list_add(&m->letters, &l->node);
+	pthread_mutex_unlock(&m->lock);
+	uint64_t ring = 1;
+	ssize_t n = write(m->fd, &ring, sizeof(ring));
+	mw_require(n == sizeof(ring));
+}

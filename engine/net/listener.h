@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A listening socket of one worker. With SO_REUSEPORT each worker has its own and the kernel deals
+ * connections out; accepted sockets are non-blocking, close-on-exec, and have TCP_NODELAY.
+ */
+#ifndef MW_LISTENER_H
+#define MW_LISTENER_H
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct mw_listener;
+
+/* `host` is a name or an address, "" or "*" for all addresses; port 0 takes a free one. Errors
+ * (SETTINGS) say which address and what to do ("port 4000 is taken: another program listens there;
+ * choose another with --port"). */
+struct mw_listener *mw_listener_new(struct mw_loop *loop, const char *host, uint16_t port,
+    void (*on_accept)(void *arg, int fd), void *arg, struct mw_err *err);
+void mw_listener_free(struct mw_listener *l); /* stops accepting; takes NULL */
+
+uint16_t mw_listener_port(const struct mw_listener *l);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Server-sent events: bytes in, events out, whatever the cuts. Takes LF, CR and CRLF as line ends (also
+ * split between two feeds), one BOM at the start, comments, several data lines, unknown fields. An event
+ * larger than the ceiling is a fault. A last event without its empty line is given by mw_sse_finish.
+ */
+#ifndef MW_SSE_H
+#define MW_SSE_H
+
+#include "base/buf.h"
+
+struct mw_sse {
+	struct mw_buf held; /* the part of an event that did not end in the last feed */
+	struct mw_buf data; /* data lines of an event that has several */
+	size_t max;
+	size_t scanned;     /* bytes of held that hold no end of an event */
+	bool started;       /* past the place where a BOM may be */
+	bool after_cr;      /* the last byte was a CR: an LF that follows is part of it */
+};
+
+struct mw_sse_event {
+	struct mw_str name; /* of the last `event:` line, or empty */
+	struct mw_str data; /* data lines joined with LF; never empty: events without data are not given */
+	struct mw_str raw;  /* the bytes of the event as they came, up to and with its empty line */
+};
+
+/* Gives one event; slices live until it returns. False stops the feed (mw_sse_feed returns false). */
+typedef bool (*mw_sse_fn)(void *arg, const struct mw_sse_event *event);
+
+void mw_sse_init(struct mw_sse *s, size_t max_event);
+void mw_sse_deinit(struct mw_sse *s);
+
+enum mw_sse_result {
+	MW_SSE_OK,
+	MW_SSE_STOPPED,   /* the callback returned false */
+	MW_SSE_TOO_LARGE, /* an event beyond the ceiling */
+};
+
+/* A whole event inside `bytes` is given as slices of `bytes`: nothing is copied. The decoder may be
+ * deinitialised from inside the callback if that returns false. */
+enum mw_sse_result mw_sse_feed(struct mw_sse *s, struct mw_str bytes, mw_sse_fn fn, void *arg);
+/* The stream ended cleanly: a last event whose empty line is missing still counts. */
+enum mw_sse_result mw_sse_finish(struct mw_sse *s, mw_sse_fn fn, void *arg);
+
+/* Writes "event: name\n" (if name is not empty), the data line by line, and the empty line. */
+void mw_sse_encode(struct mw_buf *b, struct mw_str name, struct mw_str data);
+
+#endif
