@@ -25,7 +25,7 @@ LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lm
 
 SRC   := $(sort $(wildcard engine/*/*.c))
 OBJ   := $(SRC:engine/%.c=$(OUT)/obj/%.o)
-LUA   := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*.json) $(wildcard policies/*.lua))
+LUA   := $(sort $(wildcard lua/*.lua lua/*/*.lua lua/*.json lua/*.yaml) $(wildcard policies/*.lua))
 BIN   := $(OUT)/moonweir
 
 .DEFAULT_GOAL := build

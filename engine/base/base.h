@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MW_VERSION "0.1.0"
+
 #define MW_MUSTCHECK    __attribute__((warn_unused_result))
 #define MW_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define MW_NORETURN     __attribute__((noreturn))

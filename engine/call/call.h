@@ -58,8 +58,9 @@ struct mw_call {
 	size_t n_headers;
 	struct mw_str body;     /* checked JSON, an object; policies replace it by an edited copy */
 	struct mw_json members[MW_MEMBERS]; /* slices of body */
-	struct mw_str asked;    /* the model's name as the client wrote it */
-	const struct mw_model *model; /* the group it stands for; NULL before routing */
+	struct mw_str asked;    /* the model's name as the client wrote it: what answers carry */
+	struct mw_str wanted;   /* the name that is routed now: asked, rewritten, or a fallback */
+	const struct mw_model *model; /* the group it stands for; NULL before DECODE */
 	bool stream;
 	bool include_usage;     /* the client asked for usage in the stream */
 	struct mw_str key;      /* who calls: "master", or "" without keys; never the key itself */

@@ -27,11 +27,10 @@ void mw_runtime_free(struct mw_runtime *rt); /* takes NULL */
 /* The `prepare` of struct mw_settings_world; arg is the runtime. */
 bool mw_runtime_prepare(void *rt, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
 
-/* Makes the targets of a snapshot known, by index. Called again after a reload: calls of the old version
- * keep theirs through `generation`, which is returned and given with every use; drop it when the last
- * call of that version is over. 0 on failure. */
+/* Makes the targets of a snapshot known. Calls of an older version keep theirs through the generation,
+ * which is returned (0 on failure) and dropped when the last call of that version is over. */
 unsigned mw_runtime_add(struct mw_runtime *rt, const struct mw_settings *settings, struct mw_err *err);
-void mw_runtime_drop(struct mw_runtime *rt, unsigned generation);
+void mw_runtime_drop(struct mw_runtime *rt, unsigned generation, size_t n_targets);
 
 /* What a translation is for. */
 struct mw_translation {
@@ -61,14 +60,17 @@ void mw_runtime_failure(const struct mw_translation *t, int status, struct mw_st
 struct mw_stream;
 enum mw_stream_state { MW_STREAM_EMPTY, MW_STREAM_CONTENT, MW_STREAM_WHOLE };
 
-struct mw_stream *mw_stream_open(const struct mw_translation *t); /* copies what it needs of t */
-void mw_stream_close(struct mw_stream *s);                       /* takes NULL */
+/* NULL only if lua/ is broken. */
+struct mw_stream *mw_stream_open(const struct mw_translation *t);
+void mw_stream_close(struct mw_stream *s); /* takes NULL */
 /* One event of the provider; what the client is to get is appended to out. False: the provider reported
  * an error inside the stream, or the event cannot be read. */
-bool mw_stream_event(struct mw_stream *s, struct mw_str name, struct mw_str data, struct mw_buf *out,
-    enum mw_stream_state *state, struct mw_fault *fault) MW_MUSTCHECK;
+bool mw_stream_event(struct mw_stream *s, const struct mw_translation *t, struct mw_str name, struct mw_str data,
+    struct mw_buf *out, enum mw_stream_state *state, struct mw_fault *fault) MW_MUSTCHECK;
 bool mw_stream_may_end(struct mw_stream *s); /* does a clean close count as the end? */
-void mw_stream_finish(struct mw_stream *s, struct mw_buf *out, struct mw_usage *usage, struct mw_str *finish,
-    struct mw_arena *arena);
+/* What is left to send after the last event: usage if it was asked for, and the dialect's end mark. */
+void mw_stream_finish(struct mw_stream *s, struct mw_buf *out);
+/* What is known so far; finish is empty before a finish reason has come. */
+void mw_stream_usage(struct mw_stream *s, struct mw_usage *usage, struct mw_str *finish, struct mw_arena *arena);
 
 #endif
