@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Arguments, the order of starting, signals. The main thread then only watches: signals and files; all
- * calls run on the workers.
+ * Arguments, the order of starting, signals. The main thread then only watches: signals and files;
+ * all calls run on the workers.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -74,7 +74,8 @@ static long number(const char *name, const char *text, long min, long max)
 	char *end;
 	long v = strtol(text, &end, 10);
 	if (*end || end == text || v < min || v > max) {
-		fprintf(stderr, "moonweir: %s takes a number from %ld to %ld, not '%s'\n", name, min, max, text);
+		fprintf(stderr, "moonweir: %s takes a number from %ld to %ld, not '%s'\n", name,
+		    min, max, text);
 		exit(2);
 	}
 	return v;
@@ -141,7 +142,8 @@ static void take_option(struct options *o, int c)
 static struct options parse_arguments(int argc, char **argv)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	struct options o = {.config = getenv("CONFIG_FILE_PATH"), .host = "127.0.0.1", .port = 4000};
+	struct options o = {
+	    .config = getenv("CONFIG_FILE_PATH"), .host = "127.0.0.1", .port = 4000};
 	o.workers = (size_t)(processors > 0 ? processors : 1);
 	for (int c; (c = getopt_long(argc, argv, "c:m:p:w:h", long_options, NULL)) != -1;)
 		take_option(&o, c);
@@ -182,7 +184,8 @@ static void warn(void *arg, const char *text)
 static struct mw_bundle *read_bundle(struct program *p, struct mw_err *err)
 {
 	struct mw_settings *settings = read_settings(p, err);
-	struct mw_bundle *bundle = settings ? mw_bundle_read(settings, mw_reload_shipped, err) : NULL;
+	struct mw_bundle *bundle =
+	    settings ? mw_bundle_read(settings, mw_reload_shipped, err) : NULL;
 	mw_settings_unref(settings);
 	return bundle;
 }
@@ -221,13 +224,16 @@ static bool check_policies(struct program *p, struct mw_err *err)
 static int check(struct program *p)
 {
 	struct mw_err err = {0};
-	const char *name = p->options.config ? p->options.config : p->options.model ? p->options.model : "the embedded defaults";
+	const char *name = p->options.config  ? p->options.config
+			   : p->options.model ? p->options.model
+					      : "the embedded defaults";
 	if (!check_policies(p, &err)) {
 		fprintf(stderr, "moonweir: %s\n", err.text);
 		return 1;
 	}
 	const struct mw_settings *s = p->bundle->settings;
-	printf("%s: good. %zu models, %zu targets, %zu policies.\n", name, s->n_models, s->n_targets, s->n_policies);
+	printf("%s: good. %zu models, %zu targets, %zu policies.\n", name, s->n_models,
+	    s->n_targets, s->n_policies);
 	return 0;
 }
 
@@ -252,7 +258,8 @@ static void on_signal(void *arg, int signal)
 		leave(p);
 }
 
-/* While workers drain the main thread waits in pthread_join; a second signal then ends the process. */
+/* While workers drain the main thread waits in pthread_join; a second signal then ends the process.
+ */
 static void hasty(int signal)
 {
 	(void)signal;
@@ -289,9 +296,12 @@ static void greet(const struct program *p)
 		if (!s->models[i].wildcard && !s->models[i].hidden)
 			name = s->models[i].name.p, n = s->models[i].name.n;
 	printf("moonweir %s: listening on http://%s:%d\n", MW_VERSION, p->options.host, port);
-	printf("try:\n  curl http://%s:%d/v1/chat/completions -H 'Content-Type: application/json'%s \\\n"
-	       "    -d '{\"model\": \"%.*s\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello, moon!\"}]}'\n",
-	    host, port, s->master_key.n ? " -H 'Authorization: Bearer YOUR_MASTER_KEY'" : "", (int)n, name);
+	printf("try:\n  curl http://%s:%d/v1/chat/completions -H 'Content-Type: "
+	       "application/json'%s \\\n"
+	       "    -d '{\"model\": \"%.*s\", \"messages\": [{\"role\": \"user\", \"content\": "
+	       "\"Hello, moon!\"}]}'\n",
+	    host, port, s->master_key.n ? " -H 'Authorization: Bearer YOUR_MASTER_KEY'" : "",
+	    (int)n, name);
 	fflush(stdout);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One attempt at a target. All timeouts are deadlines on one timer: until the first content, between
- * contents, for the whole answer, for the whole call. Only content counts as progress: heartbeats and
- * comments do not move a deadline, and neither does the time in which the client takes nothing.
+ * One attempt at a target. All timeouts are deadlines on one timer: until the first content,
+ * between contents, for the whole answer, for the whole call. Only content counts as progress:
+ * heartbeats and comments do not move a deadline, and neither does the time in which the client
+ * takes nothing.
  */
 #include "gate/attempt.h"
 
@@ -24,7 +25,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return !a ? b : !b ? a : MW_MIN(a, b);
 }
 
-/* The next deadline, 0 for none. While the client is what is slow, only the whole answer's counts. */
+/* The next deadline, 0 for none. While the client is what is slow, only the whole answer's counts.
+ */
 static uint64_t next_deadline(const struct mw_walk *walk)
 {
 	uint64_t at = sooner(walk->total_by_us, walk->deadline_us);
@@ -59,13 +61,14 @@ static void record_health(struct mw_walk *walk, enum mw_health_outcome outcome)
 	    .disabled = settings->disable_cooldowns || at->target->wildcard,
 	    .only_target = call->model->n_targets == 1,
 	    .allowed_fails = settings->allowed_fails,
-	    .cooldown_us = at->target->cooldown_us >= 0 ? (uint64_t)at->target->cooldown_us : settings->cooldown_us,
+	    .cooldown_us = at->target->cooldown_us >= 0 ? (uint64_t)at->target->cooldown_us
+							: settings->cooldown_us,
 	};
 	if (!mw_health_end(at->target->health, now_of(walk), &sample, &rule))
 		return;
 	mw_metrics_add(mw_worker_cells(walk->worker), MW_METRIC_COOLDOWNS, at->target->series, 1);
-	mw_log(MW_LOG_WARN, "gate", "target %.*s of %.*s cools down after status %d", MW_FMT(at->target->id),
-	    MW_FMT(at->target->group), at->status);
+	mw_log(MW_LOG_WARN, "gate", "target %.*s of %.*s cools down after status %d",
+	    MW_FMT(at->target->id), MW_FMT(at->target->group), at->status);
 }
 
 static enum mw_health_outcome outcome_of(const struct mw_walk *walk)
@@ -105,7 +108,8 @@ static void conclude(struct mw_walk *walk, bool ok)
 	if (!ok) {
 		at->error = walk->fault.code;
 		at->error_text = walk->fault.message;
-		walk->fault.retry_after_us = at->retry_after_us = MW_MAX(at->retry_after_us, walk->fault.retry_after_us);
+		walk->fault.retry_after_us = at->retry_after_us =
+		    MW_MAX(at->retry_after_us, walk->fault.retry_after_us);
 		if (at->status >= 400 && !walk->fault.status)
 			walk->fault.status = at->status;
 	}
@@ -142,12 +146,12 @@ static void on_timer(void *arg)
 		return;
 	}
 	bool first = walk->first_by_us && !walk->paused && walk->first_by_us <= now;
-	const char *what = !first                  ? "the answer was not whole in time"
-	                   : walk->reader.progress ? "the stream fell silent"
-	                                          : "nothing was answered in time";
+	const char *what = !first		   ? "the answer was not whole in time"
+			   : walk->reader.progress ? "the stream fell silent"
+						   : "nothing was answered in time";
 	fail(walk, MW_ERR_UPSTREAM_TIMEOUT,
-	    mw_arena_printf(walk->call.arena, "%.*s: %s (after %.1f s)", MW_FMT(walk->attempt.target->provider), what,
-	        (double)(now - walk->sent_us) / 1e6));
+	    mw_arena_printf(walk->call.arena, "%.*s: %s (after %.1f s)",
+		MW_FMT(walk->attempt.target->provider), what, (double)(now - walk->sent_us) / 1e6));
 }
 
 /* ---- what comes ---------------------------------------------------------------------------- */
@@ -156,7 +160,8 @@ static void on_head(void *arg, const struct mw_exchange_head *head)
 {
 	struct mw_walk *walk = arg;
 	walk->attempt.status = head->status;
-	walk->attempt.retry_after_us = head->status >= 400 ? mw_retry_after(head, mw_env_wall(walk->call.env)) : 0;
+	walk->attempt.retry_after_us =
+	    head->status >= 400 ? mw_retry_after(head, mw_env_wall(walk->call.env)) : 0;
 	mw_reader_head(walk, head);
 }
 
@@ -191,8 +196,8 @@ static void extend(struct mw_walk *walk)
 		walk->first_by_us = gap ? walk->content_us + gap : 0;
 }
 
-/* The stream's proper end has come, and the client gets it now. The exchange stays a moment longer: its
- * last, empty chunk is on its way, and then the connection can be used again. */
+/* The stream's proper end has come, and the client gets it now. The exchange stays a moment longer:
+ * its last, empty chunk is on its way, and then the connection can be used again. */
 static void end_stream(struct mw_walk *walk)
 {
 	enum { LINGER_US = 1000000 };
@@ -254,7 +259,8 @@ static void on_end(void *arg, const struct mw_exchange_result *result)
 	}
 	if (result->end != MW_END_OK && (r->status == 0 || good_status)) {
 		fail(walk, code_of(result->end),
-		    mw_arena_printf(walk->call.arena, "%.*s: %s", MW_FMT(walk->attempt.target->provider), result->text));
+		    mw_arena_printf(walk->call.arena, "%.*s: %s",
+			MW_FMT(walk->attempt.target->provider), result->text));
 		return;
 	}
 	bool ok = mw_reader_end(walk);
@@ -282,10 +288,11 @@ static void begin(struct mw_walk *walk)
 	const struct mw_plan_step *step = walk->plan_step;
 	uint64_t now = now_of(walk);
 	walk->sent_us = walk->content_us = now;
-	walk->total_by_us = deadline(now, step->total_us, walk->timeout_us, t->timeout_us, s->timeout_us);
-	walk->first_by_us =
-	    call->stream ? deadline(now, step->first_us, walk->stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us)
-	                 : 0;
+	walk->total_by_us =
+	    deadline(now, step->total_us, walk->timeout_us, t->timeout_us, s->timeout_us);
+	walk->first_by_us = call->stream ? deadline(now, step->first_us, walk->stream_timeout_us,
+					       t->stream_timeout_us, s->stream_timeout_us)
+					 : 0;
 	call->attempts++;
 	call->target = t;
 	mw_reader_open(walk);

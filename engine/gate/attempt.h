@@ -8,7 +8,8 @@
 
 #include "gate/walk.h"
 
-/* Starts the exchange (or the play) for walk->attempt. The driver is woken later, never from inside. */
+/* Starts the exchange (or the play) for walk->attempt. The driver is woken later, never from
+ * inside. */
 void mw_attempt_start(struct mw_walk *walk, const struct mw_exchange_request *request);
 void mw_attempt_play(struct mw_walk *walk, const struct mw_play_script *script);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list of endpoints at work. Everything is decided on the head, so that nobody without a key gets a
- * body read.
+ * The list of endpoints at work. Everything is decided on the head, so that nobody without a key
+ * gets a body read.
  */
 #include "gate/endpoints.h"
 
@@ -51,7 +51,8 @@ static bool fits(const struct endpoint *e, struct mw_str path, struct mw_str *re
 }
 
 /* The row for method and path; NULL with *allow set if only the method is wrong. */
-static const struct endpoint *find(const struct mw_http_head *head, struct mw_str *rest, const char **allow)
+static const struct endpoint *find(
+    const struct mw_http_head *head, struct mw_str *rest, const char **allow)
 {
 	*allow = NULL;
 	for (size_t i = 0; i < MW_LEN(endpoints); i++) {
@@ -75,7 +76,8 @@ static struct mw_str without_scheme(struct mw_str value)
 
 static struct mw_str key_of(const struct mw_http_head *head)
 {
-	static const char *const names[] = {"x-litellm-api-key", "authorization", "x-api-key", "api-key", "x-goog-api-key"};
+	static const char *const names[] = {
+	    "x-litellm-api-key", "authorization", "x-api-key", "api-key", "x-goog-api-key"};
 	for (size_t i = 0; i < MW_LEN(names); i++) {
 		struct mw_str value = mw_http_header(head, names[i]);
 		if (value.p)
@@ -92,7 +94,8 @@ static bool admitted(struct mw_worker *w, const struct mw_http_head *head, struc
 	struct mw_str key = key_of(head);
 	if (!key.n)
 		return mw_err_set(err, MW_ERR_NO_KEY,
-		    "Authentication Error, No api key passed in. Send it as 'Authorization: Bearer KEY'.");
+		    "Authentication Error, No api key passed in. Send it as 'Authorization: Bearer "
+		    "KEY'.");
 	return mw_equal_secret(key, master) ||
 	       mw_err_set(err, MW_ERR_NO_KEY, "Authentication Error, Incorrect API key provided.");
 }
@@ -102,12 +105,13 @@ static bool admitted(struct mw_worker *w, const struct mw_http_head *head, struc
 static void make_id(struct mw_env *env, char id[37])
 {
 	uint64_t a = mw_env_random(env), b = mw_env_random(env);
-	snprintf(id, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
-	    (unsigned)(a & 0xfff), (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
+	snprintf(id, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+	    (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+	    (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
 }
 
-static struct mw_walk *walk_new(struct mw_worker *w, struct mw_http_req *req, const struct mw_http_head *head,
-    enum mw_kind kind)
+static struct mw_walk *walk_new(struct mw_worker *w, struct mw_http_req *req,
+    const struct mw_http_head *head, enum mw_kind kind)
 {
 	struct mw_arena *arena = mw_worker_take_arena(w);
 	struct mw_walk *walk = mw_arena_zalloc(arena, sizeof(*walk));
@@ -158,15 +162,17 @@ static void wrong_path(struct mw_http_req *req, const struct mw_http_head *head,
 {
 	struct mw_err err;
 	if (!allow) {
-		mw_err_set(&err, MW_ERR_NOT_FOUND, "there is nothing at %.*s; chat is POST /v1/chat/completions, GET / lists more",
+		mw_err_set(&err, MW_ERR_NOT_FOUND,
+		    "there is nothing at %.*s; chat is POST /v1/chat/completions, GET / lists more",
 		    (int)MW_MIN(head->path.n, (size_t)200), head->path.p);
 		mw_reply_err(req, &err);
 		return;
 	}
 	struct mw_buf b;
 	mw_buf_init(&b, MW_MAX_HEAD);
-	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s", (int)MW_MIN(head->path.n, (size_t)200), head->path.p,
-	    allow, (int)MW_MIN(head->method.n, (size_t)20), head->method.p);
+	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s",
+	    (int)MW_MIN(head->path.n, (size_t)200), head->path.p, allow,
+	    (int)MW_MIN(head->method.n, (size_t)20), head->method.p);
 	mw_reply_http_error(NULL, head->path, &err, &b);
 	struct mw_header headers[] = {
 	    {MW_STR("Content-Type"), MW_STR("application/json")},

@@ -38,7 +38,10 @@ void mw_page_models(struct mw_worker *w, struct mw_http_req *req, struct mw_str 
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* Percent-decoded; a bad escape stays as it is. */
@@ -68,7 +71,8 @@ void mw_page_model(struct mw_worker *w, struct mw_http_req *req, struct mw_str r
 		mw_reply_plain(req, 200, MW_STR("application/json"), mw_buf_str(&b));
 	} else {
 		struct mw_err err;
-		mw_err_set(&err, MW_ERR_NO_MODEL, "there is no model '%.*s'; GET /v1/models lists all",
+		mw_err_set(&err, MW_ERR_NO_MODEL,
+		    "there is no model '%.*s'; GET /v1/models lists all",
 		    (int)MW_MIN(name.n, (size_t)100), name.p ? name.p : "");
 		mw_reply_err(req, &err);
 	}

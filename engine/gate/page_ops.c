@@ -26,7 +26,8 @@ void mw_page_ready(struct mw_worker *w, struct mw_http_req *req, struct mw_str r
 	struct mw_house *house = mw_worker_house(w);
 	bool draining = atomic_load(&house->draining);
 	mw_reply_plain(req, draining ? 503 : 200, MW_STR("application/json"),
-	    draining ? MW_STR("{\"status\":\"draining\"}") : MW_STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
+	    draining ? MW_STR("{\"status\":\"draining\"}")
+		     : MW_STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
 }
 
 void mw_page_metrics(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest)
@@ -35,7 +36,8 @@ void mw_page_metrics(struct mw_worker *w, struct mw_http_req *req, struct mw_str
 	struct mw_buf b;
 	mw_buf_init(&b, MAX_METRICS);
 	mw_metrics_write(mw_worker_house(w)->metrics, &b);
-	mw_reply_plain(req, 200, MW_STR("text/plain; version=0.0.4; charset=utf-8"), mw_buf_str(&b));
+	mw_reply_plain(
+	    req, 200, MW_STR("text/plain; version=0.0.4; charset=utf-8"), mw_buf_str(&b));
 	mw_buf_deinit(&b);
 }
 
@@ -44,5 +46,6 @@ void mw_page_home(struct mw_worker *w, struct mw_http_req *req, struct mw_str re
 	(void)w, (void)rest;
 	mw_reply_plain(req, 200, MW_STR("text/plain; charset=utf-8"),
 	    MW_STR("Moonweir " MW_VERSION ", an LLM gateway programmed in Lua.\n"
-	           "POST /v1/chat/completions  GET /v1/models  GET /metrics  GET /health/readiness\n"));
+		   "POST /v1/chat/completions  GET /v1/models  GET /metrics  GET "
+		   "/health/readiness\n"));
 }

@@ -10,6 +10,7 @@
 /* `rest` is what follows the row's path in the request's path, still percent-coded. */
 typedef void mw_page_fn(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest);
 
-mw_page_fn mw_page_models, mw_page_model, mw_page_alive, mw_page_ready, mw_page_metrics, mw_page_home;
+mw_page_fn mw_page_models, mw_page_model, mw_page_alive, mw_page_ready, mw_page_metrics,
+    mw_page_home;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The same-dialect fast path: one look over the bytes decides whether they may go through, and a few
- * slices of them are replaced. The shapes that are accepted are those of OpenAI's schema, to the letter:
- * a lenient check here would hand a sloppy server's sloppiness to every strict client.
+ * The same-dialect fast path: one look over the bytes decides whether they may go through, and a
+ * few slices of them are replaced. The shapes that are accepted are those of OpenAI's schema, to
+ * the letter: a lenient check here would hand a sloppy server's sloppiness to every strict client.
  */
 #include "gate/pass.h"
 
@@ -10,13 +10,9 @@
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* Members of a chat body that LiteLLM's users address to the gateway; no provider may see them. */
-static const char *const own_members[] = {"fallbacks", "num_retries", "timeout", "stream_timeout", "mock_response",
-    "tags", "metadata", "litellm_metadata", "cache", "drop_params", "additional_drop_params",
-    "disable_fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "guardrails", "no-log"};
-
 /* Replaces `old`, a slice of text, by `by`. */
-static struct mw_str splice(struct mw_arena *a, struct mw_str text, struct mw_str old, struct mw_str by)
+static struct mw_str splice(
+    struct mw_arena *a, struct mw_str text, struct mw_str old, struct mw_str by)
 {
 	size_t before = (size_t)(old.p - text.p), after = text.n - before - old.n;
 	char *p = mw_arena_try(a, before + by.n + after + 1);
@@ -39,35 +35,30 @@ static struct mw_str quoted(struct mw_arena *a, struct mw_str text)
 	return s;
 }
 
-/* The edits that a body needs besides the model's name; most need none. */
-static size_t collect_edits(const struct mw_call *call, bool ask_usage, struct mw_json_edit *edits)
+/* A request whose `model` alone changes: one copy. */
+static bool splice_model(
+    const struct mw_call *call, struct mw_str name, struct mw_str *out, struct mw_err *err)
 {
-	size_t n = 0;
-	struct mw_json body = mw_json_value(call->body);
-	for (size_t i = 0; i < MW_LEN(own_members); i++)
-		if (mw_json_get(body, mw_str(own_members[i])).kind != MW_JSON_NONE)
-			edits[n++] = (struct mw_json_edit){mw_str(own_members[i]), MW_NOSTR};
-	if (!ask_usage || !call->stream || call->include_usage)
-		return n;
-	bool has_options = call->members[MW_M_STREAM_OPTIONS].kind == MW_JSON_OBJECT;
-	edits[n++] = has_options
-	                 ? (struct mw_json_edit){MW_STR("stream_options.include_usage"), MW_STR("true")}
-	                 : (struct mw_json_edit){MW_STR("stream_options"), MW_STR("{\"include_usage\":true}")};
-	return n;
+	*out = splice(call->arena, call->body, call->members[MW_M_MODEL].raw, name);
+	return out->p ||
+	       mw_err_set(err, MW_ERR_INTERNAL, "no memory for a body of %zu bytes", call->body.n);
 }
 
-bool mw_pass_request(const struct mw_call *call, struct mw_str model, bool ask_usage, struct mw_str *out,
-    struct mw_err *err)
+bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,
+    bool ask_usage, struct mw_str *out, struct mw_err *err)
 {
-	struct mw_json_edit edits[MW_LEN(own_members) + 2];
 	struct mw_str name = quoted(call->arena, model);
-	size_t n = collect_edits(call, ask_usage, edits);
-	if (n == 0) {
-		*out = splice(call->arena, call->body, call->members[MW_M_MODEL].raw, name);
-		return out->p || mw_err_set(err, MW_ERR_INTERNAL, "no memory for a body of %zu bytes", call->body.n);
-	}
-	edits[n++] = (struct mw_json_edit){MW_STR("model"), name};
-	return mw_json_edit(call->body, edits, n, call->arena, out, err);
+	bool ask = ask_usage && call->stream && !call->include_usage;
+	if (!ask && body.p == call->body.p)
+		return splice_model(call, name, out, err);
+	struct mw_json_edit edits[2] = {{MW_STR("model"), name}};
+	if (call->members[MW_M_STREAM_OPTIONS].kind == MW_JSON_OBJECT)
+		edits[1] =
+		    (struct mw_json_edit){MW_STR("stream_options.include_usage"), MW_STR("true")};
+	else
+		edits[1] = (struct mw_json_edit){
+		    MW_STR("stream_options"), MW_STR("{\"include_usage\":true}")};
+	return mw_json_edit(body, edits, ask ? 2 : 1, call->arena, out, err);
 }
 
 /* ---- shapes -------------------------------------------------------------------------------- */
@@ -148,8 +139,10 @@ static bool tool_calls_fit(struct mw_json calls, bool pieces)
 			else if (is_name(name, "function") || is_name(name, "custom"))
 				function = v.kind == MW_JSON_OBJECT;
 			if (is_name(name, "function")) {
-				enum mw_json_kind arguments = mw_json_get(v, MW_STR("arguments")).kind;
-				function = arguments == MW_JSON_STRING || (pieces && arguments == MW_JSON_NONE);
+				enum mw_json_kind arguments =
+				    mw_json_get(v, MW_STR("arguments")).kind;
+				function = arguments == MW_JSON_STRING ||
+					   (pieces && arguments == MW_JSON_NONE);
 			}
 		}
 		if (!id || !index || !function)
@@ -222,27 +215,43 @@ static bool head_fits(const struct mw_json *top, const char *object)
 	       top[MODEL].kind == MW_JSON_STRING && top[ERROR].kind == MW_JSON_NONE;
 }
 
-static bool reply_fits(const struct mw_json *top, enum mw_kind kind, struct mw_str *finish)
+/* Embeddings: as many as there are, in the coding that was asked for. */
+static bool data_fits(struct mw_json data, bool base64)
 {
-	if (kind == MW_KIND_CHAT)
-		return head_fits(top, "chat.completion") && choices_fit(top[CHOICES], finish);
-	return mw_json_is(top[OBJECT], "list") && top[DATA].kind == MW_JSON_ARRAY && mw_json_count(top[DATA]) > 0 &&
-	       top[MODEL].kind == MW_JSON_STRING && top[USAGE].kind == MW_JSON_OBJECT && top[ERROR].kind == MW_JSON_NONE;
+	if (data.kind != MW_JSON_ARRAY || mw_json_count(data) == 0)
+		return false;
+	struct mw_str name;
+	struct mw_json row;
+	for (size_t at = 0; mw_json_next(data, &at, &name, &row);)
+		if (mw_json_get(row, MW_STR("embedding")).kind !=
+		    (base64 ? MW_JSON_STRING : MW_JSON_ARRAY))
+			return false;
+	return true;
 }
 
-enum mw_pass mw_pass_reply(struct mw_str text, enum mw_kind kind, struct mw_str client_model, struct mw_arena *a,
-    struct mw_str *out, struct mw_usage *usage, struct mw_str *finish)
+static bool reply_fits(const struct mw_json *top, const struct mw_call *call, struct mw_str *finish)
 {
+	if (call->kind == MW_KIND_CHAT)
+		return head_fits(top, "chat.completion") && choices_fit(top[CHOICES], finish);
+	return mw_json_is(top[OBJECT], "list") &&
+	       data_fits(top[DATA], mw_json_is(call->members[MW_M_ENCODING_FORMAT], "base64")) &&
+	       top[MODEL].kind == MW_JSON_STRING && top[USAGE].kind == MW_JSON_OBJECT &&
+	       top[ERROR].kind == MW_JSON_NONE;
+}
+
+enum mw_pass mw_pass_reply(
+    struct mw_call *call, struct mw_str text, struct mw_str client_model_json, struct mw_str *out)
+{
+	struct mw_str finish = MW_NOSTR;
 	struct mw_json top[TOPS], root;
 	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
 		return MW_PASS_BROKEN;
-	*finish = MW_NOSTR;
-	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, kind, finish))
+	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, call, &finish))
 		return MW_PASS_DEVIATES;
 	if (top[USAGE].kind == MW_JSON_OBJECT)
-		read_usage(top[USAGE], usage);
-	*out = splice(a, root.raw, top[MODEL].raw, quoted(a, client_model));
-	*finish = mw_arena_dup(a, *finish);
+		read_usage(top[USAGE], &call->usage);
+	*out = splice(call->arena, root.raw, top[MODEL].raw, client_model_json);
+	call->finish = mw_arena_dup(call->arena, finish);
 	return out->p ? MW_PASS_OK : MW_PASS_BROKEN;
 }
 
@@ -255,7 +264,8 @@ static bool delta_fits(struct mw_json delta, struct mw_pass_chunk *chunk)
 	struct mw_str name;
 	struct mw_json v;
 	for (size_t at = 0; mw_json_next(delta, &at, &name, &v);) {
-		if (is_name(name, "content") || is_name(name, "refusal") || is_name(name, "reasoning_content")) {
+		if (is_name(name, "content") || is_name(name, "refusal") ||
+		    is_name(name, "reasoning_content")) {
 			if (!text_or_null(v))
 				return false;
 			chunk->content |= filled(v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading replies. A stream's output is held back until its first content: before that, whatever goes
- * wrong is not yet the client's to see, and the plan can go on to the next target.
+ * Reading replies. A stream's output is held back until its first content: before that, whatever
+ * goes wrong is not yet the client's to see, and the plan can go on to the next target.
  */
 #include "gate/reader.h"
 
@@ -12,8 +12,9 @@ enum { MAX_FAILURE = 1 << 20 }; /* bytes of an error answer that are read */
 /* Fills the walk's fault; returns false. */
 static bool fail(struct mw_walk *walk, enum mw_err_code code, const char *text)
 {
-	walk->fault = (struct mw_fault){
-	    .code = code, .message = mw_arena_printf(walk->call.arena, "%s: %s", walk->translation.target->provider.p, text)};
+	walk->fault = (struct mw_fault){.code = code,
+	    .message = mw_arena_printf(
+		walk->call.arena, "%s: %s", walk->translation.target->provider.p, text)};
 	return false;
 }
 
@@ -54,7 +55,8 @@ void mw_reader_head(struct mw_walk *walk, const struct mw_exchange_head *head)
 	struct mw_str type = mw_str_trim(header_of(head, "content-type"));
 	struct mw_str main_type;
 	mw_str_cut(&type, ';', &main_type);
-	r->events = good && walk->call.stream && mw_str_ieq(mw_str_trim(main_type), MW_STR("text/event-stream"));
+	r->events = good && walk->call.stream &&
+		    mw_str_ieq(mw_str_trim(main_type), MW_STR("text/event-stream"));
 	if (!good)
 		r->body.max = MAX_FAILURE;
 }
@@ -75,25 +77,29 @@ static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
 		return fail(walk, MW_ERR_INTERNAL, "the reply could not be translated");
 	enum mw_stream_state state = MW_STREAM_EMPTY;
 	size_t before = r->out.n;
-	if (!mw_stream_event(r->stream, &walk->translation, e->name, e->data, &r->out, &state, &walk->fault))
+	if (!mw_stream_event(
+		r->stream, &walk->translation, e->name, e->data, &r->out, &state, &walk->fault))
 		return false;
 	r->progress += state != MW_STREAM_EMPTY && r->out.n > before;
 	r->whole |= state == MW_STREAM_WHOLE;
 	return true;
 }
 
-/* A chunk that goes through as bytes; one that deviates is translated, and all that follow with it. */
+/* A chunk that goes through as bytes; one that deviates is translated, and all that follow with it.
+ */
 static bool pass_event(struct mw_walk *walk, const struct mw_sse_event *e)
 {
 	struct mw_reader *r = &walk->reader;
 	struct mw_call *call = &walk->call;
 	if (is_done(e->data)) {
 		r->whole = r->finished;
-		return r->finished || fail(walk, MW_ERR_UPSTREAM_BROKEN, "the stream says [DONE] but held no finished answer");
+		return r->finished || fail(walk, MW_ERR_UPSTREAM_BROKEN,
+					  "the stream says [DONE] but held no finished answer");
 	}
 	struct mw_pass_chunk chunk;
 	size_t before = r->out.n;
-	if (mw_pass_event(e->data, walk->client_model_json, &r->out, &call->usage, &chunk) != MW_PASS_OK)
+	if (mw_pass_event(e->data, walk->client_model_json, &r->out, &call->usage, &chunk) !=
+	    MW_PASS_OK)
 		return translate_event(walk, e);
 	if (chunk.only_usage && !call->include_usage)
 		r->out.n = before; /* asked for by us, not by the client */
@@ -113,7 +119,8 @@ static bool on_event(void *arg, const struct mw_sse_event *e)
 		return true; /* nothing after the end is anybody's business */
 	bool good = walk->pass && !r->stream ? pass_event(walk, e) : translate_event(walk, e);
 	if (good && r->out.full)
-		return fail(walk, MW_ERR_UPSTREAM_BROKEN, "the stream is larger than can be held back");
+		return fail(
+		    walk, MW_ERR_UPSTREAM_BROKEN, "the stream is larger than can be held back");
 	return good;
 }
 
@@ -122,7 +129,8 @@ static bool on_event(void *arg, const struct mw_sse_event *e)
 static bool after_feed(struct mw_walk *walk, enum mw_sse_result result)
 {
 	if (result == MW_SSE_TOO_LARGE)
-		return fail(walk, MW_ERR_UPSTREAM_BROKEN, "one event of the stream is larger than 16 MiB");
+		return fail(
+		    walk, MW_ERR_UPSTREAM_BROKEN, "one event of the stream is larger than 16 MiB");
 	return result == MW_SSE_OK;
 }
 
@@ -152,7 +160,8 @@ static bool end_of_stream(struct mw_walk *walk)
 		r->whole = mw_stream_may_end(r->stream);
 	if (!r->whole)
 		return fail(walk, MW_ERR_UPSTREAM_BROKEN,
-		    r->progress ? "the stream ended before its answer was whole" : "the stream ended without an answer");
+		    r->progress ? "the stream ended before its answer was whole"
+				: "the stream ended without an answer");
 	return true;
 }
 
@@ -170,7 +179,8 @@ void mw_reader_finish(struct mw_walk *walk)
 static bool translate_whole(struct mw_walk *walk, struct mw_str text)
 {
 	struct mw_call *call = &walk->call;
-	return mw_runtime_reply(&walk->translation, text, &walk->reply, &call->usage, &call->finish, &walk->fault);
+	return mw_runtime_reply(
+	    &walk->translation, text, &walk->reply, &call->usage, &call->finish, &walk->fault);
 }
 
 static bool end_of_whole(struct mw_walk *walk)
@@ -178,10 +188,12 @@ static bool end_of_whole(struct mw_walk *walk)
 	struct mw_call *call = &walk->call;
 	struct mw_str text = mw_str_trim_all(mw_buf_str(&walk->reader.body));
 	if (call->stream)
-		return mw_runtime_failure(&walk->translation, walk->reader.status, text, &walk->fault), false;
+		return mw_runtime_failure(
+			   &walk->translation, walk->reader.status, text, &walk->fault),
+		       false;
 	if (!walk->pass)
 		return translate_whole(walk, text);
-	enum mw_pass passed = mw_pass_reply(text, call->kind, call->asked, call->arena, &walk->reply, &call->usage, &call->finish);
+	enum mw_pass passed = mw_pass_reply(call, text, walk->client_model_json, &walk->reply);
 	return passed == MW_PASS_OK || translate_whole(walk, text);
 }
 
@@ -189,7 +201,8 @@ bool mw_reader_end(struct mw_walk *walk)
 {
 	struct mw_reader *r = &walk->reader;
 	if (r->status < 200 || r->status > 299) {
-		mw_runtime_failure(&walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
+		mw_runtime_failure(
+		    &walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
 		return false;
 	}
 	return r->events ? end_of_stream(walk) : end_of_whole(walk);

@@ -17,14 +17,14 @@ struct mw_reload {
 	struct mw_house *house;
 	struct mw_mailbox *mailbox; /* the workers' answers */
 	struct mw_bundle *bundle;   /* in place */
-	struct mw_bundle *next;     /* being prepared; NULL when no reload is under way */
-	uint64_t stamp;             /* of the files as they were last read, good or bad */
+	struct mw_bundle *next;	    /* being prepared; NULL when no reload is under way */
+	uint64_t stamp;		    /* of the files as they were last read, good or bad */
 	mw_reload_read_fn read;
 	void *arg;
 	struct mw_timer timer;
-	size_t missing;             /* workers that have not answered yet */
-	char *fault;                /* the first that a worker reported */
-	bool again;                 /* something changed meanwhile */
+	size_t missing; /* workers that have not answered yet */
+	char *fault;	/* the first that a worker reported */
+	bool again;	/* something changed meanwhile */
 };
 
 struct mw_str mw_reload_shipped(struct mw_str name)
@@ -130,8 +130,8 @@ static void look(void *arg)
 		mw_reload_now(r);
 }
 
-struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house, struct mw_bundle *bundle,
-    mw_reload_read_fn read, void *arg)
+struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
+    struct mw_bundle *bundle, mw_reload_read_fn read, void *arg)
 {
 	struct mw_reload *r = mw_mem_zalloc(sizeof(*r));
 	r->loop = loop;

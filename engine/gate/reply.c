@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Answers. The headers of a call's answer say which target gave it, after how many attempts, at what
- * cost and how much of the time was the gateway's own.
+ * Answers. The headers of a call's answer say which target gave it, after how many attempts, at
+ * what cost and how much of the time was the gateway's own.
  */
 #include "gate/reply.h"
 
@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAX_ERROR = 64 * 1024, OWN_HEADERS = 24 };
+enum { MAX_MESSAGE = 8 * 1024, MAX_ERROR = 256 * 1024, OWN_HEADERS = 24 };
 
 #define JSON_TYPE MW_STR("application/json")
 
@@ -54,7 +54,7 @@ void mw_reply_error_body(struct mw_str path, const struct mw_fault *f, struct mw
 {
 	(void)path; /* every endpoint so far speaks OpenAI's dialect */
 	mw_buf_addz(out, "{\"error\":{\"message\":");
-	mw_json_quote(out, f->message);
+	mw_json_quote(out, mw_strn(f->message.p, MW_MIN(f->message.n, (size_t)MAX_MESSAGE)));
 	mw_buf_addz(out, ",\"type\":");
 	mw_json_quote(out, type_of(f));
 	mw_buf_addz(out, ",\"param\":");
@@ -84,11 +84,14 @@ static struct mw_str code_word(enum mw_err_code code)
 
 static struct mw_fault fault_of(const struct mw_err *err)
 {
-	return (struct mw_fault){
-	    .code = err->code, .message = mw_str(err->text), .param = mw_str(err->param), .native_code = code_word(err->code)};
+	return (struct mw_fault){.code = err->code,
+	    .message = mw_str(err->text),
+	    .param = mw_str(err->param),
+	    .native_code = code_word(err->code)};
 }
 
-void mw_reply_http_error(void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out)
+void mw_reply_http_error(
+    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out)
 {
 	(void)arg;
 	struct mw_fault f = fault_of(err);
@@ -97,7 +100,8 @@ void mw_reply_http_error(void *arg, struct mw_str path, const struct mw_err *err
 
 /* ---- answers that are no call's ------------------------------------------------------------ */
 
-void mw_reply_plain(struct mw_http_req *req, int status, struct mw_str content_type, struct mw_str body)
+void mw_reply_plain(
+    struct mw_http_req *req, int status, struct mw_str content_type, struct mw_str body)
 {
 	struct mw_header headers[] = {
 	    {MW_STR("Content-Type"), content_type},
@@ -171,7 +175,8 @@ static void explain(struct mw_walk *walk, struct headers *h, bool cost_known)
 		add(h, "x-litellm-model-id", t->id);
 		add(h, "x-litellm-model-api-base", t->api_base);
 		add(h, "x-litellm-model-group", t->group);
-		addf(h, "x-litellm-attempted-retries", "%u", call->attempts ? call->attempts - 1 : 0);
+		addf(h, "x-litellm-attempted-retries", "%u",
+		    call->attempts ? call->attempts - 1 : 0);
 		addf(h, "x-litellm-attempted-fallbacks", "%u", call->fallbacks);
 	}
 	if (cost_known && call->cost >= 0) {

@@ -16,7 +16,8 @@ static uint64_t seconds(double s)
 /* The three date forms of RFC 9110, 5.6.7. */
 static bool http_date(struct mw_str text, double *out)
 {
-	static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+	static const char *const forms[] = {
+	    "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
 	char z[64];
 	if (text.n >= sizeof(z))
 		return false;

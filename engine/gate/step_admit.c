@@ -30,14 +30,18 @@ static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
 	const char *part = call->stream ? "delta" : "message";
 	if (call->stream)
 		mw_buf_addz(&b, "data: ");
-	mw_buf_addf(&b, "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%llu,\"model\":", call->id, kind,
+	mw_buf_addf(&b,
+	    "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%llu,\"model\":", call->id, kind,
 	    (unsigned long long)(mw_env_wall(call->env) / 1000000));
 	mw_json_quote(&b, call->asked);
-	mw_buf_addf(&b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", part);
+	mw_buf_addf(
+	    &b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", part);
 	mw_json_quote(&b, d->text);
 	mw_buf_addz(&b, "},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
-	mw_buf_addz(&b, call->stream ? "}\n\ndata: [DONE]\n\n"
-	                             : ",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
+	mw_buf_addz(&b,
+	    call->stream
+		? "}\n\ndata: [DONE]\n\n"
+		: ",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
 	walk->reply = mw_arena_dup(call->arena, mw_buf_str(&b));
 	mw_buf_deinit(&b);
 	if (call->stream) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ROUTE: a plan for the group that is asked for; when that has been walked to its end, for the next tier
- * of `order` in it, then for each fallback group in turn.
+ * ROUTE: a plan for the group that is asked for; when that has been walked to its end, for the next
+ * tier of `order` in it, then for each fallback group in turn.
  */
 #include "gate/reply.h"
 #include "gate/steps.h"
@@ -15,7 +15,8 @@ static bool serves(const struct mw_walk *walk, const struct mw_target *t)
 	return (!walk->only || walk->only == t) && (t->plays || t->doors[walk->call.kind].url.p);
 }
 
-/* The lowest order above `above` among the targets that may be used now; INT_MIN… means the first. */
+/* The lowest order above `above` among the targets that may be used now; INT_MIN… means the first.
+ */
 static bool next_tier(struct mw_walk *walk, uint64_t now, long above, int *tier)
 {
 	bool found = false;
@@ -55,11 +56,14 @@ static void begin_fallbacks(struct mw_walk *walk)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_json list = call->members[MW_M_FALLBACKS];
+	if (walk->no_fallbacks)
+		return;
 	size_t n = list.kind == MW_JSON_ARRAY ? mw_json_count(list) : 0;
 	n = MW_MIN(n, (size_t)call->settings->max_fallbacks);
 	if (!n) {
 		walk->fallbacks = call->model->fallbacks;
-		walk->n_fallbacks = MW_MIN(call->model->n_fallbacks, (size_t)call->settings->max_fallbacks);
+		walk->n_fallbacks =
+		    MW_MIN(call->model->n_fallbacks, (size_t)call->settings->max_fallbacks);
 		return;
 	}
 	struct mw_str *names = mw_arena_alloc(call->arena, n * sizeof(*names));
@@ -84,7 +88,8 @@ static bool next_group(struct mw_walk *walk)
 		if (!m || (m == call->model && only == walk->only))
 			continue;
 		const struct mw_target *last = call->target;
-		mw_metrics_add(mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
+		mw_metrics_add(
+		    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
 		call->model = m;
 		call->wanted = name;
 		call->fallbacks++;
@@ -111,8 +116,9 @@ static void no_target(struct mw_walk *walk, uint64_t now)
 		walk->fault = (struct mw_fault){
 		    .code = MW_ERR_UNSUPPORTED,
 		    .param = MW_STR("model"),
-		    .message = mw_arena_printf(walk->call.arena, "the model '%.*s' does not do %s", MW_FMT(walk->call.wanted),
-		        walk->call.kind == MW_KIND_CHAT ? "chat completions" : "embeddings"),
+		    .message = mw_arena_printf(walk->call.arena, "the model '%.*s' does not do %s",
+			MW_FMT(walk->call.wanted),
+			walk->call.kind == MW_KIND_CHAT ? "chat completions" : "embeddings"),
 		};
 		return;
 	}
@@ -121,9 +127,10 @@ static void no_target(struct mw_walk *walk, uint64_t now)
 	    .code = MW_ERR_NO_TARGET,
 	    .retry_after_us = soonest,
 	    .message = mw_arena_printf(walk->call.arena,
-	        "No deployments available for selected model, Try again in %u seconds. All targets of '%.*s' are cooling "
-	        "down after failures.",
-	        seconds, MW_FMT(walk->call.wanted)),
+		"No deployments available for selected model, Try again in %u seconds. All targets "
+		"of '%.*s' are cooling "
+		"down after failures.",
+		seconds, MW_FMT(walk->call.wanted)),
 	};
 }
 

@@ -14,14 +14,15 @@ static unsigned attempts_of(const struct mw_walk *walk)
 {
 	if (walk->plan.attempts)
 		return walk->plan.attempts;
-	int retries = walk->num_retries >= 0                          ? walk->num_retries
-	              : walk->plan.steps[0].target->num_retries >= 0 ? walk->plan.steps[0].target->num_retries
-	                                                              : walk->call.settings->num_retries;
+	int retries = walk->num_retries >= 0 ? walk->num_retries
+		      : walk->plan.steps[0].target->num_retries >= 0
+			  ? walk->plan.steps[0].target->num_retries
+			  : walk->call.settings->num_retries;
 	return (unsigned)retries + 1;
 }
 
-/* The next step of the plan that is worth an attempt; NULL when it has been walked to its end. A target
- * that cools, or whose key or name was refused, cannot do better now than it just did. */
+/* The next step of the plan that is worth an attempt; NULL when it has been walked to its end. A
+ * target that cools, or whose key or name was refused, cannot do better now than it just did. */
 static const struct mw_plan_step *next_step(struct mw_walk *walk)
 {
 	uint64_t now = mw_env_now(walk->call.env);
@@ -37,8 +38,8 @@ static const struct mw_plan_step *next_step(struct mw_walk *walk)
 
 /* ---- how long before ------------------------------------------------------------------------ */
 
-/* None on a target that has not just failed; else what the provider asked for, or an exponential back-off
- * with jitter. */
+/* None on a target that has not just failed; else what the provider asked for, or an exponential
+ * back-off with jitter. */
 static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	if (walk->retry_wait_us)
@@ -94,10 +95,11 @@ static void describe(struct mw_walk *walk)
 	    .client_model = call->asked,
 	    .stream = call->stream,
 	    .include_usage = call->include_usage,
-	    .drop_params = t->drop_params,
+	    .drop_params = t->drop_params || walk->drop_params,
 	    .arena = call->arena,
 	};
-	bool same_dialect = call->kind == MW_KIND_CHAT ? mw_str_is(t->dialect, "openai_chat") : t->passthrough;
+	bool same_dialect =
+	    call->kind == MW_KIND_CHAT ? mw_str_is(t->dialect, "openai_chat") : t->passthrough;
 	walk->pass = t->passthrough && same_dialect && !t->has_defaults && !t->plays;
 }
 
@@ -111,18 +113,43 @@ static struct mw_str quote(struct mw_arena *a, struct mw_str text)
 	return s;
 }
 
+/* The client's body without what it says to the gateway; most say nothing, and it is the body
+ * itself. */
+static bool strip(struct mw_walk *walk, struct mw_err *err)
+{
+	static const bool ours[MW_MEMBERS] = {
+#define THEIRS				 false
+#define OURS				 true
+#define MW_MEMBER(id, name, kind, whose) whose,
+#include "call/members.def"
+#undef MW_MEMBER
+	};
+	struct mw_call *call = &walk->call;
+	struct mw_json_edit edits[MW_MEMBERS];
+	size_t n = 0;
+	for (size_t i = 0; i < MW_MEMBERS; i++)
+		if (ours[i] && call->members[i].kind != MW_JSON_NONE)
+			edits[n++] = (struct mw_json_edit){mw_call_members[i], MW_NOSTR};
+	walk->body = call->body;
+	return n == 0 || mw_json_edit(call->body, edits, n, call->arena, &walk->body, err);
+}
+
 static bool encode(struct mw_walk *walk)
 {
-	struct mw_call *call = &walk->call;
-	if (!walk->client_model_json.p)
-		walk->client_model_json = quote(call->arena, call->asked);
-	if (!walk->pass)
-		return mw_runtime_request(&walk->translation, call->body, &walk->attempt.body, &walk->fault);
 	struct mw_err err = {0};
-	if (mw_pass_request(call, walk->translation.model, walk->attempt.target->stream_usage, &walk->attempt.body, &err))
+	struct mw_attempt *at = &walk->attempt;
+	if (!walk->client_model_json.p)
+		walk->client_model_json = quote(walk->call.arena, walk->call.asked);
+	bool ok = walk->body.p || strip(walk, &err);
+	if (ok && at->target->plays)
 		return true;
-	mw_reply_set_fault(walk, &err);
-	return false;
+	if (ok && !walk->pass)
+		return mw_runtime_request(&walk->translation, walk->body, &at->body, &walk->fault);
+	ok = ok && mw_pass_request(&walk->call, walk->body, walk->translation.model,
+		       at->target->stream_usage, &at->body, &err);
+	if (!ok)
+		mw_reply_set_fault(walk, &err);
+	return ok;
 }
 
 /* ---- where ---------------------------------------------------------------------------------- */
@@ -134,7 +161,8 @@ static struct mw_str path_text(struct mw_arena *a, struct mw_str s)
 	char *p = mw_arena_alloc(a, s.n * 3 + 1), *to = p;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
 		if (plain) {
 			*to++ = (char)c;
 			continue;
@@ -156,8 +184,8 @@ static struct mw_str url_of(struct mw_walk *walk, const struct mw_door *door)
 	struct mw_arena *a = walk->call.arena;
 	size_t before = (size_t)(at - url.p);
 	struct mw_str name = path_text(a, walk->translation.model);
-	return mw_arena_printf(a, "%.*s%.*s%.*s", (int)before, url.p, MW_FMT(name), (int)(url.n - before - hole.n),
-	    at + hole.n);
+	return mw_arena_printf(a, "%.*s%.*s%.*s", (int)before, url.p, MW_FMT(name),
+	    (int)(url.n - before - hole.n), at + hole.n);
 }
 
 static size_t count_extra(const struct mw_call *call)
@@ -173,7 +201,8 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 	struct mw_call *call = &walk->call;
 	const struct mw_door *door = &walk->attempt.target->doors[call->kind];
 	size_t n = 0;
-	struct mw_header *headers = mw_arena_alloc(call->arena, (door->n_headers + count_extra(call) + 1) * sizeof(*headers));
+	struct mw_header *headers = mw_arena_alloc(
+	    call->arena, (door->n_headers + count_extra(call) + 1) * sizeof(*headers));
 	headers[n++] = (struct mw_header){MW_STR("Content-Type"), MW_STR("application/json")};
 	for (size_t i = 0; i < door->n_headers; i++)
 		headers[n++] = door->headers[i];
@@ -204,7 +233,7 @@ static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
 	walk->call.usage = (struct mw_usage){0};
 	walk->call.finish = MW_NOSTR;
 	describe(walk);
-	return walk->attempt.target->plays || encode(walk);
+	return encode(walk);
 }
 
 /* False: hook attempt skips this one. */
@@ -233,7 +262,7 @@ static enum mw_next send_now(struct mw_walk *walk)
 		return MW_STEP_GO;
 	}
 	struct mw_play_script *script = mw_arena_alloc(a, sizeof(*script));
-	if (!mw_runtime_play(&walk->translation, walk->call.body, script, &walk->fault))
+	if (!mw_runtime_play(&walk->translation, walk->body, script, &walk->fault))
 		return give_up(walk);
 	mw_attempt_play(walk, script);
 	return MW_STEP_GO;

@@ -23,9 +23,11 @@ static void count(struct mw_walk *walk, uint64_t now)
 	if (!call->target)
 		return;
 	if (walk->attempt.ttft_us)
-		mw_metrics_observe(c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
+		mw_metrics_observe(
+		    c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
 	if (now - call->started_us > walk->upstream_us)
-		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(now - call->started_us - walk->upstream_us));
+		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series,
+		    seconds(now - call->started_us - walk->upstream_us));
 	if (!call->usage.reported)
 		return;
 	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)call->usage.prompt);
@@ -40,12 +42,16 @@ static void write_log(const struct mw_walk *walk, uint64_t now)
 {
 	const struct mw_call *call = &walk->call;
 	const struct mw_target *t = call->target;
-	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u tokens=%lld+%lld ms=%.1f%s%.*s",
-	    call->id, MW_FMT(call->asked), MW_FMT(t ? t->name : MW_STR("-")), call->status, call->stream ? " stream" : "",
-	    call->finish.n ? "" : " unfinished", call->attempts, call->fallbacks, (long long)call->usage.prompt,
-	    (long long)call->usage.completion, seconds(now - call->started_us) * 1e3,
+	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
+		    "tokens=%lld+%lld ms=%.1f%s%.*s",
+	    call->id, MW_FMT(call->asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
+	    call->stream ? " stream" : "", call->finish.n ? "" : " unfinished", call->attempts,
+	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
+	    seconds(now - call->started_us) * 1e3,
 	    walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? " error=" : "",
-	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? mw_str(mw_err_name(walk->fault.code)) : MW_STR("")));
+	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
+		       ? mw_str(mw_err_name(walk->fault.code))
+		       : MW_STR("")));
 }
 
 void mw_settle_cost(struct mw_walk *walk)

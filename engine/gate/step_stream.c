@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * STREAM: waits for the attempt to end, then judges it: answer, try again, or give up. Hook result may
- * decide otherwise, as long as nothing has gone to the client.
+ * STREAM: waits for the attempt to end, then judges it: answer, try again, or give up. Hook result
+ * may decide otherwise, as long as nothing has gone to the client.
  */
 #include "gate/reader.h"
 #include "gate/reply.h"
@@ -9,9 +9,9 @@
 
 /* What the gate does by itself with a failed attempt. */
 enum judgement {
-	AGAIN,     /* another attempt may do better, on this target too */
+	AGAIN,	   /* another attempt may do better, on this target too */
 	ELSEWHERE, /* not on this target: its key, its money or its model's name is at fault */
-	OVER,      /* the client's own mistake, or ours: nobody could do better */
+	OVER,	   /* the client's own mistake, or ours: nobody could do better */
 };
 
 static enum judgement judge(const struct mw_walk *walk)
@@ -104,7 +104,8 @@ static enum mw_next by_hook(struct mw_walk *walk, const struct mw_decision *d)
 	case MW_NEXT:
 		if (walk->attempt.ok)
 			walk->fault = (struct mw_fault){.code = MW_ERR_UPSTREAM,
-			    .message = MW_STR("a policy refused the answer, and there is no further target")};
+			    .message = MW_STR(
+				"a policy refused the answer, and there is no further target")};
 		return go_on(walk);
 	case MW_RETRY:
 		return retry(walk, d->wait_us);

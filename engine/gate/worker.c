@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A worker's thread: it builds what it needs on its own stack of rooms, tells the starter how that went,
- * and runs its loop until it is drained.
+ * A worker's thread: it builds what it needs on its own stack of rooms, tells the starter how that
+ * went, and runs its loop until it is drained.
  */
 #include "gate/worker.h"
 
@@ -67,13 +67,14 @@ static void live_timer_del(struct mw_env *env, struct mw_timer *t)
 	mw_loop_timer_del(of(env)->loop, t);
 }
 
-static struct mw_exchange *live_exchange(struct mw_env *env, const struct mw_exchange_request *request,
-    const struct mw_exchange_events *events, void *arg)
+static struct mw_exchange *live_exchange(struct mw_env *env,
+    const struct mw_exchange_request *request, const struct mw_exchange_events *events, void *arg)
 {
 	return mw_fetch_start(of(env)->multi, request, events, arg);
 }
 
-static const struct mw_env_ops live = {live_now, live_wall, live_timer_set, live_timer_del, live_exchange};
+static const struct mw_env_ops live = {
+    live_now, live_wall, live_timer_set, live_timer_del, live_exchange};
 
 /* ---- what the steps ask for ---------------------------------------------------------------- */
 
@@ -246,7 +247,8 @@ static int create(struct mw_worker *w, struct birth *birth)
 	return rc;
 }
 
-struct mw_worker *mw_worker_start(struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err)
+struct mw_worker *mw_worker_start(
+    struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err)
 {
 	struct mw_worker *w = mw_mem_zalloc(sizeof(*w));
 	w->env.ops = &live;
@@ -254,9 +256,14 @@ struct mw_worker *mw_worker_start(struct mw_house *house, size_t number, struct 
 	mw_rng_seed(&w->env.rng, mw_system_random());
 	w->house = house;
 	w->number = number;
-	struct birth birth = {.worker = w, .bundle = bundle, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER};
+	struct birth birth = {.worker = w,
+	    .bundle = bundle,
+	    .err = err,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .told = PTHREAD_COND_INITIALIZER};
 	if (create(w, &birth) != 0) {
-		mw_err_set(err, MW_ERR_INTERNAL, "the system gives no thread for worker %zu", number);
+		mw_err_set(
+		    err, MW_ERR_INTERNAL, "the system gives no thread for worker %zu", number);
 		mw_mem_free(w);
 		return NULL;
 	}
@@ -325,10 +332,11 @@ static void do_discard(void *arg)
 	mw_mem_free(o);
 }
 
-void mw_worker_prepare(struct mw_worker *w, struct mw_bundle *bundle, void (*done)(void *arg, const char *message),
-    void *arg)
+void mw_worker_prepare(struct mw_worker *w, struct mw_bundle *bundle,
+    void (*done)(void *arg, const char *message), void *arg)
 {
-	post(w, do_prepare, (struct order){.bundle = mw_bundle_ref(bundle), .done = done, .arg = arg});
+	post(w, do_prepare,
+	    (struct order){.bundle = mw_bundle_ref(bundle), .done = done, .arg = arg});
 }
 
 void mw_worker_commit(struct mw_worker *w)

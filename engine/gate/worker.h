@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A worker: one thread with everything that a call needs: loop, listener, server side, outgoing
- * connections, Lua states, metric cells. A call is born, lives and dies on one worker. The main thread
- * talks to it by mailbox only.
+ * connections, Lua states, metric cells. A call is born, lives and dies on one worker. The main
+ * thread talks to it by mailbox only.
  */
 #ifndef MW_WORKER_H
 #define MW_WORKER_H
@@ -20,22 +20,24 @@ struct mw_house {
 	struct mw_metrics *metrics;
 	struct mw_watchdog *watchdog;
 	const char *host;
-	_Atomic int port;      /* the first worker's listener replaces 0 by the port it got */
-	_Atomic size_t ready;  /* workers that listen */
+	_Atomic int port;     /* the first worker's listener replaces 0 by the port it got */
+	_Atomic size_t ready; /* workers that listen */
 	_Atomic bool draining;
 	uint64_t started_wall_us;
 	size_t n_workers;
 	struct mw_worker **workers;
 };
 
-/* Starts the thread and waits until it listens with the first version; NULL and err if it cannot. */
-struct mw_worker *mw_worker_start(struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err);
+/* Starts the thread and waits until it listens with the first version; NULL and err if it cannot.
+ */
+struct mw_worker *mw_worker_start(
+    struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err);
 
-/* Reload, in two parts so that all workers change or none. Any thread; the answers come on the worker's
- * thread. `prepare` builds the next version and calls done(arg, NULL or a message); `commit` puts it in
- * place, `discard` throws it away. */
-void mw_worker_prepare(struct mw_worker *w, struct mw_bundle *bundle, void (*done)(void *arg, const char *message),
-    void *arg);
+/* Reload, in two parts so that all workers change or none. Any thread; the answers come on the
+ * worker's thread. `prepare` builds the next version and calls done(arg, NULL or a message);
+ * `commit` puts it in place, `discard` throws it away. */
+void mw_worker_prepare(struct mw_worker *w, struct mw_bundle *bundle,
+    void (*done)(void *arg, const char *message), void *arg);
 void mw_worker_commit(struct mw_worker *w);
 void mw_worker_discard(struct mw_worker *w);
 
