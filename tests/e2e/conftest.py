@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import Gateway, Upstream, nobody as Nobody
+from harness import Gateway, Nobody, Upstream
 
 started = pytest.StashKey()
 

@@ -9,11 +9,11 @@
 """
 from .gateway import Gateway
 from .replies import anthropic, gemini, openai
-from .upstream import (Upstream, chunk, close, drip, end, event, head, in_turn, nobody, reply, reset, send, stream,
+from .upstream import (Nobody, Upstream, chunk, close, drip, end, event, head, in_turn, reply, reset, send, stream,
                        silence, wait, wait_for)
 from .waiting import patience, until
 from .wire import Response, Wire
 
-__all__ = ["Gateway", "Upstream", "Wire", "Response", "openai", "anthropic", "gemini", "until", "patience",
-           "chunk", "close", "drip", "end", "event", "head", "in_turn", "nobody", "reply", "reset", "send", "silence",
+__all__ = ["Gateway", "Nobody", "Upstream", "Wire", "Response", "openai", "anthropic", "gemini", "until", "patience",
+           "chunk", "close", "drip", "end", "event", "head", "in_turn", "reply", "reset", "send", "silence",
            "stream", "wait", "wait_for"]

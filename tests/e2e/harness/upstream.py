@@ -323,7 +323,7 @@ class Upstream:
                 pass
 
 
-class nobody:
+class Nobody:
     """A port at which connections are refused, kept so for as long as this lives."""
 
     def __init__(self):
