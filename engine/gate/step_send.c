@@ -141,6 +141,7 @@ static bool encode(struct mw_walk *walk)
 	if (!walk->client_model_json.p)
 		walk->client_model_json = quote(walk->call.arena, walk->call.asked);
 	bool ok = walk->body.p || strip(walk, &err);
+	at->body = walk->body;
 	if (ok && at->target->plays)
 		return true;
 	if (ok && !walk->pass)
@@ -262,7 +263,7 @@ static enum mw_next send_now(struct mw_walk *walk)
 		return MW_STEP_GO;
 	}
 	struct mw_play_script *script = mw_arena_alloc(a, sizeof(*script));
-	if (!mw_runtime_play(&walk->translation, walk->body, script, &walk->fault))
+	if (!mw_runtime_play(&walk->translation, walk->attempt.body, script, &walk->fault))
 		return give_up(walk);
 	mw_attempt_play(walk, script);
 	return MW_STEP_GO;
