@@ -95,6 +95,7 @@ static void describe(struct mw_walk *walk)
 	    .client_model = call->asked,
 	    .stream = call->stream,
 	    .include_usage = call->include_usage,
+	    .base64 = mw_json_is(call->members[MW_M_ENCODING_FORMAT], "base64"),
 	    .drop_params = t->drop_params || walk->drop_params,
 	    .arena = call->arena,
 	};

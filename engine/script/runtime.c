@@ -19,9 +19,9 @@
 #include <stdlib.h>
 
 /* The functions of lua/boot.lua that are called here; their names are in `entry_names`. */
-enum entry { PREPARE, ADD, REQUEST, PLAY, REPLY, FAILURE, OPEN, ENTRIES };
+enum entry { PREPARE, ADD, DROP, REQUEST, PLAY, REPLY, FAILURE, OPEN, ENTRIES };
 static const char *const entry_names[ENTRIES] = {
-    "prepare", "add", "request", "play", "reply", "failure", "open"};
+    "prepare", "add", "drop", "request", "play", "reply", "failure", "open"};
 
 struct mw_runtime {
 	lua_State *L;
@@ -299,6 +299,9 @@ static void read_row(lua_State *L, struct mw_target *t, struct mw_arena *a)
 	t->passthrough = field_bool(L, at, "passthrough");
 	t->stream_usage = field_bool(L, at, "stream_usage");
 	t->plays = field_bool(L, at, "plays");
+	struct mw_str warning = field_str(L, at, "warning", a);
+	if (warning.n)
+		mw_log(MW_LOG_WARN, "settings", "%.*s: %.*s", MW_FMT(t->name), MW_FMT(warning));
 	read_door(L, "chat", a, &t->doors[MW_KIND_CHAT]);
 	read_door(L, "embeddings", a, &t->doors[MW_KIND_EMBEDDINGS]);
 }
@@ -353,10 +356,8 @@ unsigned mw_runtime_add(
 
 void mw_runtime_drop(struct mw_runtime *rt, unsigned generation, size_t n_targets)
 {
-	for (size_t i = 0; i < n_targets; i++) {
-		bool ok = add_target(rt, generation + (unsigned)i, NULL, NULL);
-		mw_require(ok);
-	}
+	for (size_t i = 0; i < n_targets; i++)
+		drop_target(rt, generation + (unsigned)i);
 }
 
 /* ---- translations -------------------------------------------------------------------------- */
@@ -381,12 +382,13 @@ static void set_str(lua_State *L, const char *name, struct mw_str v)
 static void push_options(lua_State *L, const struct mw_translation *t)
 {
 	lua_createtable(L, 0, 8);
-	set_str(L, "client", MW_STR("openai_chat"));
+	set_str(L, "dialect", MW_STR("openai_chat"));
 	set_str(L, "model", t->model);
 	set_str(L, "client_model", t->client_model);
 	set_bool(L, "stream", t->stream);
 	set_bool(L, "include_usage", t->include_usage);
 	set_bool(L, "drop_params", t->drop_params);
+	set_bool(L, "base64", t->base64);
 }
 
 /* Pushes a function of boot.lua and its first argument, the target. */

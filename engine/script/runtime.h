@@ -45,6 +45,7 @@ struct mw_translation {
 	struct mw_str model;	    /* as the provider knows it */
 	struct mw_str client_model; /* as the client wrote it */
 	bool stream, include_usage, drop_params;
+	bool base64; /* embeddings are wanted in base64 */
 	struct mw_arena *arena; /* for everything that comes back */
 };
 
