@@ -233,6 +233,18 @@ bench: ## what a call costs, against nginx and against no gateway (about 5 minut
 format: ## lay out the C files by .clang-format
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
+# The same C modules that the binary has, for plain luajit: what tests/lua loads by LUA_CPATH.
+LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
+LUA_MOD_SO   := $(OUT)/lua/mwjson.so $(OUT)/lua/mwlib.so
+$(OUT)/lua/mwjson.so: $(LUA_MOD_BASE) $(wildcard engine/script/convert*.c) engine/script/shape.c
+$(OUT)/lua/mwlib.so: $(LUA_MOD_BASE) engine/script/lib.c
+$(LUA_MOD_SO): $(wildcard engine/base/*.h engine/script/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LIBCFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -lm
+
+.PHONY: lua-modules
+lua-modules: $(LUA_MOD_SO) ## the C modules of lua/ for plain luajit: LUA_CPATH=build/lua/?.so
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
