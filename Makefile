@@ -146,6 +146,20 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/tiny/libtiny.a
 	$(Q)$(CC) $(CFLAGS) $(TINY) $(LIBCFLAGS) -Itests/unit -MMD -MP $(LDFLAGS) -o $@ $< $(OUT)/tiny/libtiny.a $(LIBS) -lcmocka
 -include $(TINY_OBJ:.o=.d) $(UNIT_BIN:=.d)
 
+# The C modules of the binary, for plain luajit, so that lua/ can be tested without it.
+LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
+LUA_MODS     := $(OUT)/lua/mwjson.so $(OUT)/lua/mwlib.so
+$(OUT)/lua/mwjson.so: $(LUA_MOD_BASE) $(wildcard engine/script/convert*.c) engine/script/shape.c
+$(OUT)/lua/mwlib.so: $(LUA_MOD_BASE) engine/script/lib.c
+$(LUA_MODS): $(wildcard engine/base/*.h engine/script/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) $(LIBCFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -lm
+export LUA_CPATH = $(abspath $(OUT))/lua/?.so;;
+
+.PHONY: lua-modules
+lua-modules: $(LUA_MODS) ## build/lua/mwjson.so and mwlib.so, for plain luajit (LUA_CPATH)
+
 # ThreadSanitizer cannot live with all that the kernel does to addresses
 STILL = $(if $(filter thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 
@@ -154,11 +168,11 @@ unit: ## tests of engine/, file by file (cmocka)
 	@$(SUB) $(UNIT_BIN)
 	@bad=0; for t in $(UNIT_BIN); do echo "$$t"; $(STILL) $$t || bad=1; done; exit $$bad
 
-lua: ## tests of lua/ and policies/ (busted on LuaJIT)
-	@busted --lua=luajit -o TAP --lpath='./?.lua;./?/init.lua;./tests/lua/?.lua' tests/lua
+lua: lua-modules ## tests of lua/ and policies/ (busted on LuaJIT)
+	@LUA_PATH='./?.lua;./?/init.lua;./tests/lua/?.lua;;' busted --lua=luajit -o TAP tests/lua
 
-conformance: ## every dialect and feature, from fixtures and recorded traffic (busted on LuaJIT)
-	@busted --lua=luajit -o TAP --lpath='./?.lua;./?/init.lua' tests/conformance
+conformance: lua-modules ## every dialect and feature, from fixtures and recorded traffic (busted on LuaJIT)
+	@LUA_PATH='./?.lua;./?/init.lua;;' busted --lua=luajit -o TAP tests/conformance
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
 	@$(SUB) $(BIN)
@@ -232,18 +246,6 @@ bench: ## what a call costs, against nginx and against no gateway (about 5 minut
 
 format: ## lay out the C files by .clang-format
 	@clang-format -i $$(git ls-files '*.c' '*.h')
-
-# The same C modules that the binary has, for plain luajit: what tests/lua loads by LUA_CPATH.
-LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
-LUA_MOD_SO   := $(OUT)/lua/mwjson.so $(OUT)/lua/mwlib.so
-$(OUT)/lua/mwjson.so: $(LUA_MOD_BASE) $(wildcard engine/script/convert*.c) engine/script/shape.c
-$(OUT)/lua/mwlib.so: $(LUA_MOD_BASE) engine/script/lib.c
-$(LUA_MOD_SO): $(wildcard engine/base/*.h engine/script/*.h) Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LIBCFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -lm
-
-.PHONY: lua-modules
-lua-modules: $(LUA_MOD_SO) ## the C modules of lua/ for plain luajit: LUA_CPATH=build/lua/?.so
 
 .PHONY: help
 help: ## list the targets
