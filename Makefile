@@ -6,9 +6,9 @@ SAN     ?=
 CC      ?= gcc
 OUT     := $(BUILD)$(if $(SAN),/$(SAN))
 
-PACKAGES := libevent libcurl libcjson luajit yaml-0.1
+PACKAGES := libevent libcurl luajit yaml-0.1
 # Debian's names; `package/program` is satisfied by any program of that name on the PATH
-DEPS_BUILD := gcc/gcc make/make pkg-config/pkg-config libc6-dev libevent-dev libcurl4-openssl-dev libcjson-dev \
+DEPS_BUILD := gcc/gcc make/make pkg-config/pkg-config libc6-dev libevent-dev libcurl4-openssl-dev \
               libluajit-5.1-dev libyaml-dev
 DEPS_TEST  := $(DEPS_BUILD) luajit/luajit lua-busted/busted lua-check/luacheck libcmocka-dev clang/clang \
               libclang-rt-14-dev clang-format/clang-format python3-pytest python3-jsonschema python3-venv \
