@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Memory that is freed all at once: a call's. Allocation is a pointer bump; small allocations abort
- * when there is no memory. What a room lends to a call (a snapshot, a reservation) registers a cleanup
- * and is given back when the arena is reset. Not thread-safe.
+ * when there is no memory. What a room lends to a call (a snapshot, a reservation) registers a
+ * cleanup and is given back when the arena is reset. Not thread-safe.
  */
 #ifndef MW_ARENA_H
 #define MW_ARENA_H

@@ -28,7 +28,7 @@ void mw_buf_addf(struct mw_buf *b, const char *fmt, ...) MW_PRINTF(2, 3);
 void mw_buf_addu(struct mw_buf *b, uint64_t v); /* decimal */
 
 void mw_buf_drop(struct mw_buf *b, size_t n); /* removes the first n bytes; n <= b->n */
-void mw_buf_clear(struct mw_buf *b);          /* keeps the memory */
+void mw_buf_clear(struct mw_buf *b);	      /* keeps the memory */
 
 static inline struct mw_str mw_buf_str(const struct mw_buf *b)
 {

@@ -15,8 +15,8 @@
 
 struct mw_env;
 
-/* A timer lives inside its owner and fires once. Fields are the environment's, but for `fn` and `arg`,
- * which mw_timer_init sets. */
+/* A timer lives inside its owner and fires once. Fields are the environment's, but for `fn` and
+ * `arg`, which mw_timer_init sets. */
 struct mw_timer {
 	void (*fn)(void *arg);
 	void *arg;
@@ -29,8 +29,9 @@ struct mw_env_ops {
 	uint64_t (*wall)(struct mw_env *env);
 	void (*timer_set)(struct mw_env *env, struct mw_timer *t, uint64_t after_us);
 	void (*timer_del)(struct mw_env *env, struct mw_timer *t);
-	struct mw_exchange *(*exchange)(struct mw_env *env, const struct mw_exchange_request *request,
-	    const struct mw_exchange_events *events, void *arg);
+	struct mw_exchange *(*exchange)(struct mw_env *env,
+	    const struct mw_exchange_request *request, const struct mw_exchange_events *events,
+	    void *arg);
 };
 
 struct mw_env {

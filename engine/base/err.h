@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The one shape of a failure: a code from errors.def and a sentence. Functions that can fail return
- * bool (true is good) or a pointer (NULL is bad), are MW_MUSTCHECK, and fill a `struct mw_err *` that
- * is their last parameter; NULL may be given where nobody reads it.
+ * bool (true is good) or a pointer (NULL is bad), are MW_MUSTCHECK, and fill a `struct mw_err *`
+ * that is their last parameter; NULL may be given where nobody reads it.
  */
 #ifndef MW_ERR_H
 #define MW_ERR_H
@@ -18,7 +18,8 @@ enum mw_err_code {
 
 struct mw_err {
 	enum mw_err_code code;
-	char param[64];  /* the request member at fault, as a path ("messages[2].role"); "" if none */
+	char
+	    param[64]; /* the request member at fault, as a path ("messages[2].role"); "" if none */
 	char text[1024]; /* what was wrong, where and how to mend it; always ended by a NUL */
 };
 

@@ -3,10 +3,10 @@
  * The shape of one outgoing HTTP exchange, whoever carries it: net/fetch over the network, net/play
  * from a script of timed bytes, a simulator in its own time.
  *
- * Callbacks come in this order: on_head at most once, then on_bytes any number of times, then on_end
- * exactly once, which is also the exchange's last breath: its pointer is dead when on_end returns.
- * No callback comes before the call that started the exchange has returned. Slices given to a callback
- * live until it returns. Everything happens on the worker's own thread.
+ * Callbacks come in this order: on_head at most once, then on_bytes any number of times, then
+ * on_end exactly once, which is also the exchange's last breath: its pointer is dead when on_end
+ * returns. No callback comes before the call that started the exchange has returned. Slices given
+ * to a callback live until it returns. Everything happens on the worker's own thread.
  */
 #ifndef MW_EXCHANGE_H
 #define MW_EXCHANGE_H
@@ -34,17 +34,17 @@ struct mw_exchange_head {
 };
 
 enum mw_exchange_end {
-	MW_END_OK,              /* the whole reply came */
-	MW_END_UNREACHABLE,     /* name, connection or TLS failed: nothing was sent */
+	MW_END_OK,		/* the whole reply came */
+	MW_END_UNREACHABLE,	/* name, connection or TLS failed: nothing was sent */
 	MW_END_CONNECT_TIMEOUT, /* the same, by the clock */
-	MW_END_NO_REPLY,        /* the connection ended before a whole head came */
-	MW_END_CUT,             /* the connection ended inside the body */
-	MW_END_MALFORMED,       /* what came is not HTTP */
+	MW_END_NO_REPLY,	/* the connection ended before a whole head came */
+	MW_END_CUT,		/* the connection ended inside the body */
+	MW_END_MALFORMED,	/* what came is not HTTP */
 };
 
 struct mw_exchange_result {
 	enum mw_exchange_end end;
-	bool reused;      /* it ran on a connection that had been used before */
+	bool reused;	  /* it ran on a connection that had been used before */
 	const char *text; /* what went wrong in words, for a person; "" when nothing did */
 };
 
@@ -67,8 +67,8 @@ struct mw_exchange {
 	const struct mw_exchange_ops *ops;
 };
 
-/* After pause no on_bytes comes until resume (what is under way may still end the exchange if it was
- * all delivered). Both may be called from inside a callback and may be repeated. */
+/* After pause no on_bytes comes until resume (what is under way may still end the exchange if it
+ * was all delivered). Both may be called from inside a callback and may be repeated. */
 static inline void mw_exchange_pause(struct mw_exchange *x)
 {
 	x->ops->pause(x);
@@ -79,8 +79,9 @@ static inline void mw_exchange_resume(struct mw_exchange *x)
 	x->ops->resume(x);
 }
 
-/* Ends the exchange without a further callback and closes its connection, unless the reply was already
- * whole. The pointer is dead. May be called from inside on_head and on_bytes, not from on_end. */
+/* Ends the exchange without a further callback and closes its connection, unless the reply was
+ * already whole. The pointer is dead. May be called from inside on_head and on_bytes, not from
+ * on_end. */
 static inline void mw_exchange_cancel(struct mw_exchange *x)
 {
 	x->ops->cancel(x);

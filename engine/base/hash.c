@@ -40,8 +40,7 @@ static uint64_t read_le(const char *p, size_t n)
 uint64_t mw_hash(struct mw_str s)
 {
 	pthread_once(&keyed, make_key);
-	uint64_t v[4] = {
-	    process_key[0] ^ 0x736f6d6570736575u, process_key[1] ^ 0x646f72616e646f6du,
+	uint64_t v[4] = {process_key[0] ^ 0x736f6d6570736575u, process_key[1] ^ 0x646f72616e646f6du,
 	    process_key[0] ^ 0x6c7967656e657261u, process_key[1] ^ 0x7465646279746573u};
 	size_t at = 0;
 	for (; at + 8 <= s.n; at += 8) {

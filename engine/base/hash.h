@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Hashing and random numbers. mw_hash is keyed once per process from the system, so that nobody
- * outside can choose colliding names. The generator is for routing, jitter and ids, not for secrets.
+ * outside can choose colliding names. The generator is for routing, jitter and ids, not for
+ * secrets.
  */
 #ifndef MW_HASH_H
 #define MW_HASH_H

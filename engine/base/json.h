@@ -36,25 +36,28 @@ struct mw_json {
 bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json *found, size_t n,
     struct mw_json *root, struct mw_err *err) MW_MUSTCHECK;
 
-/* The kind of a value by its first byte, with surrounding space cut off; text must hold one value. */
+/* The kind of a value by its first byte, with surrounding space cut off; text must hold one value.
+ */
 struct mw_json mw_json_value(struct mw_str text);
 
 /* Walks an object or array: start with *at = 0. `name` is raw, with quotes (empty for arrays). */
 bool mw_json_next(struct mw_json in, size_t *at, struct mw_str *name, struct mw_json *value);
 
-/* A member of an object by its plain name, or the i-th item (from 0) of an array; kind NONE if absent. */
+/* A member of an object by its plain name, or the i-th item (from 0) of an array; kind NONE if
+ * absent. */
 struct mw_json mw_json_get(struct mw_json object, struct mw_str name);
 struct mw_json mw_json_item(struct mw_json array, size_t i);
 size_t mw_json_count(struct mw_json container);
 
-/* By a path of names and 1-based indices, "messages.1.content"; -1 is the last item. NONE if absent. */
+/* By a path of names and 1-based indices, "messages.1.content"; -1 is the last item. NONE if
+ * absent. */
 struct mw_json mw_json_at(struct mw_json root, struct mw_str path);
 
-bool mw_json_true(struct mw_json v);                                /* is it the literal true? */
-bool mw_json_i64(struct mw_json v, int64_t *out) MW_MUSTCHECK;      /* an integral number that fits */
+bool mw_json_true(struct mw_json v);			       /* is it the literal true? */
+bool mw_json_i64(struct mw_json v, int64_t *out) MW_MUSTCHECK; /* an integral number that fits */
 bool mw_json_double(struct mw_json v, double *out) MW_MUSTCHECK;
-/* A string without quotes and escapes: a slice of the text itself where it has no escape, else in the
- * arena. A lone surrogate becomes U+FFFD. Empty for what is not a string. */
+/* A string without quotes and escapes: a slice of the text itself where it has no escape, else in
+ * the arena. A lone surrogate becomes U+FFFD. Empty for what is not a string. */
 struct mw_str mw_json_text(struct mw_json v, struct mw_arena *a);
 bool mw_json_is(struct mw_json v, const char *plain); /* a string equal to plain ASCII text? */
 
@@ -69,9 +72,9 @@ struct mw_json_edit {
 };
 
 /* Applies the edits in order and gives the new text (in the arena; the text itself where nothing
- * changed). BAD_REQUEST if a path leads through a value that is neither object nor array, or past the
- * end of an array. Top-level edits cost one copy together. */
-bool mw_json_edit(struct mw_str text, const struct mw_json_edit *edits, size_t n, struct mw_arena *a,
-    struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
+ * changed). BAD_REQUEST if a path leads through a value that is neither object nor array, or past
+ * the end of an array. Top-level edits cost one copy together. */
+bool mw_json_edit(struct mw_str text, const struct mw_json_edit *edits, size_t n,
+    struct mw_arena *a, struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
 
 #endif

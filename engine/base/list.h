@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Doubly linked lists whose links live inside the things they hold. A node that is on no list points
- * at itself, so that removing it twice is harmless.
+ * Doubly linked lists whose links live inside the things they hold. A node that is on no list
+ * points at itself, so that removing it twice is harmless.
  */
 #ifndef MW_LIST_H
 #define MW_LIST_H

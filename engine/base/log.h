@@ -20,7 +20,8 @@ bool mw_log_level_of(struct mw_str word, enum mw_log_level *out) MW_MUSTCHECK; /
 void mw_log(enum mw_log_level level, const char *group, const char *fmt, ...) MW_PRINTF(3, 4);
 
 /* The lines of calls: collected per thread and written out together, because a system call for each
- * would cost as much as the rest of the logging. mw_log_flush writes what this thread has collected. */
+ * would cost as much as the rest of the logging. mw_log_flush writes what this thread has
+ * collected. */
 void mw_log_call(const char *fmt, ...) MW_PRINTF(1, 2);
 void mw_log_flush(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The event loop over libevent. The wall clock is the monotonic one plus an offset that is looked at
- * once a second, so that a call reads one clock, not two.
+ * The event loop over libevent. The wall clock is the monotonic one plus an offset that is looked
+ * at once a second, so that a call reads one clock, not two.
  */
 #include "base/loop_event.h"
 
@@ -22,7 +22,7 @@ struct mw_loop {
 	struct event deferred_event;
 	struct deferred *first, **last; /* in order of arrival */
 	struct deferred *spare;
-	int64_t wall_ahead;      /* wall - monotonic, microseconds */
+	int64_t wall_ahead;	 /* wall - monotonic, microseconds */
 	uint64_t wall_refreshed; /* monotonic time of the last look at the wall clock */
 };
 
@@ -33,7 +33,8 @@ struct mw_watch {
 	void *arg;
 };
 
-_Static_assert(sizeof(struct event) <= sizeof(((struct mw_timer *)0)->space), "mw_timer.space is too small");
+_Static_assert(
+    sizeof(struct event) <= sizeof(((struct mw_timer *)0)->space), "mw_timer.space is too small");
 
 static uint64_t clock_us(clockid_t id)
 {
@@ -66,7 +67,8 @@ struct mw_loop *mw_loop_new(void)
 	struct event_config *config = event_config_new();
 	mw_require(config);
 	/* one thread owns the loop; others wake it through a mailbox's eventfd */
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	event_config_set_flag(
+	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
 	mw_require(l->base);
@@ -194,7 +196,8 @@ struct mw_watch *mw_loop_watch(struct mw_loop *l, int fd, void (*fn)(void *arg),
 	return w;
 }
 
-struct mw_watch *mw_loop_signal(struct mw_loop *l, int signal, void (*fn)(void *arg, int signal), void *arg)
+struct mw_watch *mw_loop_signal(
+    struct mw_loop *l, int signal, void (*fn)(void *arg, int signal), void *arg)
 {
 	struct mw_watch *w = watch_new(l, signal, EV_SIGNAL);
 	w->on_signal = fn;

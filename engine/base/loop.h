@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One event loop: a thread's. The only file besides net/ that knows libevent; base/loop_event.h gives
- * net/ the event_base itself. All functions belong to the loop's thread unless they say otherwise.
+ * One event loop: a thread's. The only file besides net/ that knows libevent; base/loop_event.h
+ * gives net/ the event_base itself. All functions belong to the loop's thread unless they say
+ * otherwise.
  */
 #ifndef MW_LOOP_H
 #define MW_LOOP_H
@@ -24,7 +25,8 @@ uint64_t mw_loop_wall(struct mw_loop *l);
 void mw_loop_timer_set(struct mw_loop *l, struct mw_timer *t, uint64_t after_us);
 void mw_loop_timer_del(struct mw_loop *l, struct mw_timer *t);
 
-/* Runs fn(arg) once, at the end of the present turn or in the next, before the loop sleeps again. */
+/* Runs fn(arg) once, at the end of the present turn or in the next, before the loop sleeps again.
+ */
 void mw_loop_defer(struct mw_loop *l, void (*fn)(void *arg), void *arg);
 
 /* Watches a file descriptor for reading until mw_loop_unwatch. */
@@ -33,6 +35,7 @@ struct mw_watch *mw_loop_watch(struct mw_loop *l, int fd, void (*fn)(void *arg),
 void mw_loop_unwatch(struct mw_watch *w); /* takes NULL */
 
 /* Calls fn(arg, signal) on this loop's thread when the process gets the signal. */
-struct mw_watch *mw_loop_signal(struct mw_loop *l, int signal, void (*fn)(void *arg, int signal), void *arg);
+struct mw_watch *mw_loop_signal(
+    struct mw_loop *l, int signal, void (*fn)(void *arg, int signal), void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How threads talk: anybody posts, the loop's own thread runs. Letters are run in the order of posting.
+ * How threads talk: anybody posts, the loop's own thread runs. Letters are run in the order of
+ * posting.
  */
 #ifndef MW_MAILBOX_H
 #define MW_MAILBOX_H
@@ -9,8 +10,8 @@
 
 struct mw_mailbox;
 
-/* Made and freed by the thread of the loop, or before it runs. Letters that are still there when it is
- * freed are not run. */
+/* Made and freed by the thread of the loop, or before it runs. Letters that are still there when it
+ * is freed are not run. */
 struct mw_mailbox *mw_mailbox_new(struct mw_loop *l);
 void mw_mailbox_free(struct mw_mailbox *m); /* takes NULL */
 

@@ -17,7 +17,8 @@ struct entry {
 struct mw_map {
 	struct entry *entries;
 	size_t n, cap;
-	uint32_t *slots; /* 0 is free, else index of the entry + 1; a power of two, at most half full */
+	uint32_t
+	    *slots; /* 0 is free, else index of the entry + 1; a power of two, at most half full */
 	size_t n_slots;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A map from strings to pointers, for tables that are built once and read often. Keys and values are
- * borrowed and must outlive the map. Reading is thread-safe while nobody writes.
+ * A map from strings to pointers, for tables that are built once and read often. Keys and values
+ * are borrowed and must outlive the map. Reading is thread-safe while nobody writes.
  */
 #ifndef MW_MAP_H
 #define MW_MAP_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Borrowed slices of bytes. A slice owns nothing and is not ended by a NUL; it lives as long as what
- * it was cut from. {NULL, 0} is "absent" and also reads as empty.
+ * Borrowed slices of bytes. A slice owns nothing and is not ended by a NUL; it lives as long as
+ * what it was cut from. {NULL, 0} is "absent" and also reads as empty.
  */
 #ifndef MW_STR_H
 #define MW_STR_H
@@ -16,7 +16,7 @@ struct mw_str {
 };
 
 #define MW_STR(literal) ((struct mw_str){(literal), sizeof(literal) - 1})
-#define MW_NOSTR        ((struct mw_str){NULL, 0})
+#define MW_NOSTR	((struct mw_str){NULL, 0})
 /* For printf's "%.*s". */
 #define MW_FMT(s) (int)MW_MIN((s).n, (size_t)65536), (s).p ? (s).p : ""
 

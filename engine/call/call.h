@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One client call from accept to log: the facts about it that several rooms read. No I/O and no locks;
- * born, living and dying on one worker. What walks it (gate/walk) embeds it.
+ * One client call from accept to log: the facts about it that several rooms read. No I/O and no
+ * locks; born, living and dying on one worker. What walks it (gate/walk) embeds it.
  */
 #ifndef MW_CALL_H
 #define MW_CALL_H
@@ -14,27 +14,14 @@
 struct mw_settings;
 struct mw_model;
 
-/* Members of the client's body that C looks at, found in one pass. Order is that of mw_call_members. */
+/* Members of the client's body that C looks at, found in one pass. */
 enum mw_member {
-	MW_M_MODEL,
-	MW_M_STREAM,
-	MW_M_MESSAGES,
-	MW_M_INPUT,
-	MW_M_STREAM_OPTIONS,
-	MW_M_USER,
-	MW_M_METADATA,
-	MW_M_MAX_TOKENS,
-	MW_M_MAX_COMPLETION_TOKENS,
-	MW_M_N,
-	MW_M_FALLBACKS,
-	MW_M_NUM_RETRIES,
-	MW_M_TIMEOUT,
-	MW_M_STREAM_TIMEOUT,
-	MW_M_MOCK_RESPONSE,
-	MW_M_TAGS,
+#define MW_MEMBER(id, name, kind, whose) MW_M_##id,
+#include "call/members.def"
+#undef MW_MEMBER
 	MW_MEMBERS,
 };
-extern const struct mw_str mw_call_members[MW_MEMBERS];
+extern const struct mw_str mw_call_members[MW_MEMBERS]; /* their names */
 
 struct mw_tag {
 	struct mw_str key, value;
@@ -51,30 +38,31 @@ struct mw_call {
 	struct mw_arena *arena; /* everything of the call; reset when it is over */
 	struct mw_env *env;
 	const struct mw_settings *settings; /* the snapshot it started with */
-	char id[37];            /* a UUID: x-litellm-call-id */
-	uint64_t started_us;    /* env's now */
+	char id[37];			    /* a UUID: x-litellm-call-id */
+	uint64_t started_us;		    /* env's now */
 	enum mw_kind kind;
 	const struct mw_header *headers; /* the client's */
 	size_t n_headers;
-	struct mw_str body;     /* checked JSON, an object; policies replace it by an edited copy */
+	struct mw_str body; /* checked JSON, an object; policies replace it by an edited copy */
 	struct mw_json members[MW_MEMBERS]; /* slices of body */
-	struct mw_str asked;    /* the model's name as the client wrote it */
-	const struct mw_model *model; /* the group it stands for; NULL before routing */
+	struct mw_str asked;  /* the model's name as the client wrote it: what answers carry */
+	struct mw_str wanted; /* the name that is routed now: asked, rewritten, or a fallback */
+	const struct mw_model *model; /* the group it stands for; NULL before DECODE */
 	bool stream;
-	bool include_usage;     /* the client asked for usage in the stream */
-	struct mw_str key;      /* who calls: "master", or "" without keys; never the key itself */
+	bool include_usage; /* the client asked for usage in the stream */
+	struct mw_str key;  /* who calls: "master", or "" without keys; never the key itself */
 	struct mw_tag *tags;
 	struct mw_extra_header *to_target; /* set by hooks rewrite and attempt */
 	struct mw_extra_header *to_client; /* set by hooks */
 	/* what has happened so far */
-	unsigned attempts;      /* sent */
-	unsigned fallbacks;     /* groups tried beyond the first */
+	unsigned attempts;		/* sent */
+	unsigned fallbacks;		/* groups tried beyond the first */
 	const struct mw_target *target; /* of the present or last attempt */
-	uint64_t first_us;      /* when the first content came; 0: not yet */
+	uint64_t first_us;		/* when the first content came; 0: not yet */
 	struct mw_usage usage;
-	int64_t cost;           /* picodollars; -1: price unknown */
-	struct mw_str finish;   /* finish reason of the first choice, if one came */
-	int status;             /* of the answer; 0: none yet */
+	int64_t cost;	      /* picodollars; -1: price unknown */
+	struct mw_str finish; /* finish reason of the first choice, if one came */
+	int status;	      /* of the answer; 0: none yet */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A plan: what routing decided, as data. The gate walks it: targets in order, from the first again when
- * the list is at its end, until `attempts` have been made or the deadline has passed.
+ * A plan: what routing decided, as data. The gate walks it: targets in order, from the first again
+ * when the list is at its end, until `attempts` have been made or the deadline has passed.
  */
 #ifndef MW_PLAN_H
 #define MW_PLAN_H

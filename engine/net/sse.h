@@ -13,15 +13,21 @@ struct mw_sse {
 	struct mw_buf held; /* the part of an event that did not end in the last feed */
 	struct mw_buf data; /* data lines of an event that has several */
 	size_t max;
-	size_t scanned;     /* bytes of held that hold no end of an event */
-	bool started;       /* past the place where a BOM may be */
-	bool after_cr;      /* the last byte was a CR: an LF that follows is part of it */
+	/* Where in the grammar the last byte left us, so that no byte is scanned twice: */
+	uint8_t bom;   /* bytes of a BOM seen at the start; 4 is past it */
+	bool in_line;  /* the present line has bytes */
+	bool after_cr; /* the last byte was a CR: an LF that follows is part of it */
+	bool crlf;     /* the last line ended with CRLF */
+	bool ending;   /* an event's empty line has its CR and, as the line before had, awaits its LF */
 };
 
 struct mw_sse_event {
 	struct mw_str name; /* of the last `event:` line, or empty */
 	struct mw_str data; /* data lines joined with LF; never empty: events without data are not given */
-	struct mw_str raw;  /* the bytes of the event as they came, up to and with its empty line */
+	/* The bytes of the event as they came, with the comments before it, up to and with its empty line.
+	 * (Where line ends are mixed, the LF of a last CRLF may stand at the start of the next event.) What
+	 * stood in blocks of their own that hold no event (heartbeats) is in none. */
+	struct mw_str raw;
 };
 
 /* Gives one event; slices live until it returns. False stops the feed (mw_sse_feed returns false). */
@@ -36,13 +42,15 @@ enum mw_sse_result {
 	MW_SSE_TOO_LARGE, /* an event beyond the ceiling */
 };
 
-/* A whole event inside `bytes` is given as slices of `bytes`: nothing is copied. The decoder may be
- * deinitialised from inside the callback if that returns false. */
+/* A whole event inside `bytes` is given as slices of `bytes`: nothing is copied. Each byte is looked at
+ * a fixed number of times, however the stream is cut. The decoder may be deinitialised from inside the
+ * callback if that returns false. After anything but OK only mw_sse_deinit may follow. */
 enum mw_sse_result mw_sse_feed(struct mw_sse *s, struct mw_str bytes, mw_sse_fn fn, void *arg);
 /* The stream ended cleanly: a last event whose empty line is missing still counts. */
 enum mw_sse_result mw_sse_finish(struct mw_sse *s, mw_sse_fn fn, void *arg);
 
-/* Writes "event: name\n" (if name is not empty), the data line by line, and the empty line. */
+/* Writes "event: name\n" (if name is not empty; up to its first line end), the data line by line, and
+ * the empty line. */
 void mw_sse_encode(struct mw_buf *b, struct mw_str name, struct mw_str data);
 
 #endif

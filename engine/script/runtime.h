@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The runtime: the trusted Lua state that holds lua/ (wire formats and vendors), and what C asks of it.
- * The contract of the Lua side is lua/README.md. One per worker, and one on the main thread for reading
- * settings. Compiled by the JIT; its input is bounded by the ceilings of bodies and events.
+ * The runtime: the trusted Lua state that holds lua/ (wire formats and vendors), and what C asks of
+ * it. The contract of the Lua side is lua/README.md. One per worker, and one on the main thread for
+ * reading settings. Compiled by the JIT; its input is bounded by the ceilings of bodies and events.
  */
 #ifndef MW_RUNTIME_H
 #define MW_RUNTIME_H
@@ -13,10 +13,11 @@
 
 struct mw_runtime;
 
-/* An error of a provider, or of a translation, in words; strings live in the arena that was given. */
+/* An error of a provider, or of a translation, in words; strings live in the arena that was given.
+ */
 struct mw_fault {
 	enum mw_err_code code;
-	int status;              /* to the client; 0: as the code says */
+	int status;					 /* to the client; 0: as the code says */
 	struct mw_str type, param, message, native_code; /* may be empty */
 	uint64_t retry_after_us;
 };
@@ -25,13 +26,15 @@ struct mw_runtime *mw_runtime_new(struct mw_env *env, struct mw_err *err);
 void mw_runtime_free(struct mw_runtime *rt); /* takes NULL */
 
 /* The `prepare` of struct mw_settings_world; arg is the runtime. */
-bool mw_runtime_prepare(void *rt, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
+bool mw_runtime_prepare(
+    void *rt, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
 
-/* Makes the targets of a snapshot known, by index. Called again after a reload: calls of the old version
- * keep theirs through `generation`, which is returned and given with every use; drop it when the last
- * call of that version is over. 0 on failure. */
-unsigned mw_runtime_add(struct mw_runtime *rt, const struct mw_settings *settings, struct mw_err *err);
-void mw_runtime_drop(struct mw_runtime *rt, unsigned generation);
+/* Makes the targets of a snapshot known. Calls of an older version keep theirs through the
+ * generation, which is returned (0 on failure) and dropped when the last call of that version is
+ * over. */
+unsigned mw_runtime_add(
+    struct mw_runtime *rt, const struct mw_settings *settings, struct mw_err *err);
+void mw_runtime_drop(struct mw_runtime *rt, unsigned generation, size_t n_targets);
 
 /* What a translation is for. */
 struct mw_translation {
@@ -39,10 +42,11 @@ struct mw_translation {
 	unsigned generation;
 	const struct mw_target *target;
 	enum mw_kind kind;
-	struct mw_str model;        /* as the provider knows it */
+	struct mw_str model;	    /* as the provider knows it */
 	struct mw_str client_model; /* as the client wrote it */
 	bool stream, include_usage, drop_params;
-	struct mw_arena *arena;     /* for everything that comes back */
+	bool base64; /* embeddings are wanted in base64 */
+	struct mw_arena *arena; /* for everything that comes back */
 };
 
 /* The client's body in the target's dialect. */
@@ -55,20 +59,27 @@ bool mw_runtime_play(const struct mw_translation *t, struct mw_str body, struct 
 bool mw_runtime_reply(const struct mw_translation *t, struct mw_str reply, struct mw_str *out,
     struct mw_usage *usage, struct mw_str *finish, struct mw_fault *fault) MW_MUSTCHECK;
 /* What an error answer says. */
-void mw_runtime_failure(const struct mw_translation *t, int status, struct mw_str reply, struct mw_fault *fault);
+void mw_runtime_failure(
+    const struct mw_translation *t, int status, struct mw_str reply, struct mw_fault *fault);
 
 /* A streamed answer. */
 struct mw_stream;
 enum mw_stream_state { MW_STREAM_EMPTY, MW_STREAM_CONTENT, MW_STREAM_WHOLE };
 
-struct mw_stream *mw_stream_open(const struct mw_translation *t); /* copies what it needs of t */
-void mw_stream_close(struct mw_stream *s);                       /* takes NULL */
-/* One event of the provider; what the client is to get is appended to out. False: the provider reported
- * an error inside the stream, or the event cannot be read. */
-bool mw_stream_event(struct mw_stream *s, struct mw_str name, struct mw_str data, struct mw_buf *out,
-    enum mw_stream_state *state, struct mw_fault *fault) MW_MUSTCHECK;
+/* NULL only if lua/ is broken. */
+struct mw_stream *mw_stream_open(const struct mw_translation *t);
+void mw_stream_close(struct mw_stream *s); /* takes NULL */
+/* One event of the provider; what the client is to get is appended to out. False: the provider
+ * reported an error inside the stream, or the event cannot be read. */
+bool mw_stream_event(struct mw_stream *s, const struct mw_translation *t, struct mw_str name,
+    struct mw_str data, struct mw_buf *out, enum mw_stream_state *state,
+    struct mw_fault *fault) MW_MUSTCHECK;
 bool mw_stream_may_end(struct mw_stream *s); /* does a clean close count as the end? */
-void mw_stream_finish(struct mw_stream *s, struct mw_buf *out, struct mw_usage *usage, struct mw_str *finish,
-    struct mw_arena *arena);
+/* What is left to send after the last event: usage if it was asked for, and the dialect's end mark.
+ */
+void mw_stream_finish(struct mw_stream *s, struct mw_buf *out);
+/* What is known so far; finish is empty before a finish reason has come. */
+void mw_stream_usage(
+    struct mw_stream *s, struct mw_usage *usage, struct mw_str *finish, struct mw_arena *arena);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A bundle: the policy sources of one version, read once, immutable, with a reference count. Each entry
- * answers one of the settings' policy references, in the same order.
+ * A bundle: the policy sources of one version, read once, immutable, with a reference count. Each
+ * entry answers one of the settings' policy references, in the same order.
  */
 #ifndef MW_BUNDLE_H
 #define MW_BUNDLE_H
@@ -17,7 +17,7 @@ struct mw_bundle_file {
 };
 
 struct mw_bundle_policy {
-	const struct mw_policy_ref *ref; /* of the settings that the bundle belongs to */
+	const struct mw_policy_ref *ref;    /* of the settings that the bundle belongs to */
 	const struct mw_bundle_file *files; /* the first is the one that returns the policy */
 	size_t n_files;
 	char version[17]; /* hash of files, as hex */
@@ -31,16 +31,17 @@ struct mw_bundle {
 	_Atomic int refs;
 };
 
-/* Reads what the settings name: shipped policies through `shipped` (NULL text: no such policy), files and
- * folders (policy.lua or init.lua and every other .lua below it) from the disk; at most 1 MiB a file, 100
- * files a policy. Errors name the settings line, the path and what is there instead. */
-struct mw_bundle *mw_bundle_read(struct mw_settings *settings,
-    struct mw_str (*shipped)(struct mw_str name), struct mw_err *err);
+/* Reads what the settings name: shipped policies through `shipped` (NULL text: no such policy),
+ * files and folders (policy.lua or init.lua and every other .lua below it) from the disk; at most 1
+ * MiB a file, 100 files a policy. Errors name the settings line, the path and what is there
+ * instead. */
+struct mw_bundle *mw_bundle_read(
+    struct mw_settings *settings, struct mw_str (*shipped)(struct mw_str name), struct mw_err *err);
 struct mw_bundle *mw_bundle_ref(struct mw_bundle *b);
 void mw_bundle_unref(struct mw_bundle *b); /* takes NULL; any thread */
 
-/* A number that changes when a file that the bundle or its settings were read from has changed (size,
- * time or inode), for the watcher. Main thread. */
+/* A number that changes when a file that the bundle or its settings were read from has changed
+ * (size, time or inode), for the watcher. Main thread. */
 uint64_t mw_bundle_stamp(const struct mw_bundle *b);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Metrics: one list (metrics.def), cells per worker that only their worker writes, summed when they are
- * read. Series belong to (model, target) pairs, are made when settings are read and are never removed,
- * so that counters survive a reload.
+ * Metrics: one list (metrics.def), cells per worker that only their worker writes, summed when they
+ * are read. Series belong to (model, target) pairs, are made when settings are read and are never
+ * removed, so that counters survive a reload.
  */
 #ifndef MW_METRICS_H
 #define MW_METRICS_H
@@ -15,9 +15,10 @@ struct mw_metric_cells; /* one worker's */
 struct mw_metrics *mw_metrics_new(size_t workers);
 void mw_metrics_free(struct mw_metrics *m);
 
-/* The series of a pair, made when it is not there. Main thread only. Series 0 is for calls that reached
- * no target. */
-size_t mw_metrics_series(struct mw_metrics *m, struct mw_str model, struct mw_str target, struct mw_str provider);
+/* The series of a pair, made when it is not there. Main thread only. Series 0 is for calls that
+ * reached no target. */
+size_t mw_metrics_series(
+    struct mw_metrics *m, struct mw_str model, struct mw_str target, struct mw_str provider);
 
 /* Rows of metrics.def. */
 enum mw_metric {
@@ -29,7 +30,8 @@ enum mw_metric {
 
 struct mw_metric_cells *mw_metrics_cells(struct mw_metrics *m, size_t worker);
 
-/* All from the cells' own worker, wait-free: counters and gauges by a delta, histograms by a value. */
+/* All from the cells' own worker, wait-free: counters and gauges by a delta, histograms by a value.
+ */
 void mw_metrics_add(struct mw_metric_cells *c, enum mw_metric id, size_t series, double delta);
 void mw_metrics_observe(struct mw_metric_cells *c, enum mw_metric id, size_t series, double value);
 /* calls and errors have one more label: the status or error name. `code` is an HTTP status. */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of endpoints at work. Everything is decided on the head, so that nobody without a key
+ * gets a body read.
+ */
+#include "gate/endpoints.h"
+
+#include "base/mem.h"
+#include "gate/attempt.h"
+#include "gate/pages.h"
+#include "gate/reply.h"
+#include "gate/steps.h"
+
+#include <stdio.h>
+
+enum flags { V1 = 1, OPEN = 2 };
+
+struct endpoint {
+	const char *method, *path;
+	int flags;
+	enum mw_kind kind;
+	mw_page_fn *page; /* NULL: a call */
+};
+
+static const struct endpoint endpoints[] = {
+#define MW_CALL(method, path, flags, kind) {method, path, flags, kind, NULL},
+#define MW_PAGE(method, path, flags, page) {method, path, flags, MW_KINDS, page},
+#include "gate/endpoints.def"
+#undef MW_CALL
+#undef MW_PAGE
+};
+
+/* ---- finding ------------------------------------------------------------------------------- */
+
+/* Does the row stand for the path? `rest` is what is left of it. */
+static bool fits(const struct endpoint *e, struct mw_str path, struct mw_str *rest)
+{
+	struct mw_str row = mw_str(e->path), v1 = MW_STR("/v1");
+	if (e->flags & V1 && mw_str_starts(path, v1) && path.n > v1.n && path.p[v1.n] == '/')
+		path = mw_strn(path.p + v1.n, path.n - v1.n);
+	bool below = row.n > 1 && row.p[row.n - 1] == '/';
+	if (!below && path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--; /* a slash too many is nobody's question */
+	*rest = MW_NOSTR;
+	if (!below)
+		return mw_str_eq(path, row);
+	if (!mw_str_starts(path, row) || path.n == row.n)
+		return false;
+	*rest = mw_strn(path.p + row.n, path.n - row.n);
+	return true;
+}
+
+/* The row for method and path; NULL with *allow set if only the method is wrong. */
+static const struct endpoint *find(
+    const struct mw_http_head *head, struct mw_str *rest, const char **allow)
+{
+	*allow = NULL;
+	for (size_t i = 0; i < MW_LEN(endpoints); i++) {
+		if (!fits(&endpoints[i], head->path, rest))
+			continue;
+		if (mw_str_is(head->method, endpoints[i].method))
+			return &endpoints[i];
+		*allow = endpoints[i].method;
+	}
+	return NULL;
+}
+
+/* ---- the key ------------------------------------------------------------------------------- */
+
+/* "Bearer sk-…", any other scheme word, or the bare key. */
+static struct mw_str without_scheme(struct mw_str value)
+{
+	struct mw_str rest = mw_str_trim(value), word;
+	return mw_str_cut(&rest, ' ', &word) ? mw_str_trim(rest) : word;
+}
+
+static struct mw_str key_of(const struct mw_http_head *head)
+{
+	static const char *const names[] = {
+	    "x-litellm-api-key", "authorization", "x-api-key", "api-key", "x-goog-api-key"};
+	for (size_t i = 0; i < MW_LEN(names); i++) {
+		struct mw_str value = mw_http_header(head, names[i]);
+		if (value.p)
+			return without_scheme(value);
+	}
+	return MW_NOSTR;
+}
+
+static bool admitted(struct mw_worker *w, const struct mw_http_head *head, struct mw_err *err)
+{
+	struct mw_str master = mw_worker_version(w)->settings->master_key;
+	if (!master.n)
+		return true;
+	struct mw_str key = key_of(head);
+	if (!key.n)
+		return mw_err_set(err, MW_ERR_NO_KEY,
+		    "Authentication Error, No api key passed in. Send it as 'Authorization: Bearer "
+		    "KEY'.");
+	return mw_equal_secret(key, master) ||
+	       mw_err_set(err, MW_ERR_NO_KEY, "Authentication Error, Incorrect API key provided.");
+}
+
+/* ---- walks --------------------------------------------------------------------------------- */
+
+static void make_id(struct mw_env *env, char id[37])
+{
+	uint64_t a = mw_env_random(env), b = mw_env_random(env);
+	snprintf(id, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+	    (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+	    (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
+}
+
+static struct mw_walk *walk_new(struct mw_worker *w, struct mw_http_req *req,
+    const struct mw_http_head *head, enum mw_kind kind)
+{
+	struct mw_arena *arena = mw_worker_take_arena(w);
+	struct mw_walk *walk = mw_arena_zalloc(arena, sizeof(*walk));
+	struct mw_call *call = &walk->call;
+	walk->worker = w;
+	mw_list_add(mw_worker_walks(w), &walk->node);
+	walk->req = req;
+	walk->version = mw_version_ref(mw_worker_version(w));
+	call->arena = arena;
+	call->env = mw_worker_env(w);
+	call->settings = walk->version->settings;
+	call->started_us = mw_env_now(call->env);
+	call->kind = kind;
+	call->headers = head->headers;
+	call->n_headers = head->n_headers;
+	call->key = call->settings->master_key.n ? MW_STR("master") : MW_STR("");
+	call->cost = -1;
+	make_id(call->env, call->id);
+	return walk;
+}
+
+void mw_walk_end(struct mw_walk *walk)
+{
+	struct mw_worker *w = walk->worker;
+	struct mw_version *version = walk->version;
+	mw_timer_del(walk->call.env, &walk->timer);
+	mw_list_del(&walk->node);
+	mw_worker_give_arena(w, walk->call.arena); /* the walk itself lies in it */
+	mw_version_unref(version);
+}
+
+/* ---- the handler --------------------------------------------------------------------------- */
+
+static void preflight(struct mw_http_req *req, const struct mw_http_head *head)
+{
+	struct mw_str asked = mw_http_header(head, "access-control-request-headers");
+	struct mw_header headers[] = {
+	    {MW_STR("Content-Type"), MW_STR("text/plain; charset=utf-8")},
+	    {MW_STR("Access-Control-Allow-Origin"), MW_STR("*")},
+	    {MW_STR("Access-Control-Allow-Methods"), MW_STR("GET, HEAD, OPTIONS, POST")},
+	    {MW_STR("Access-Control-Max-Age"), MW_STR("600")},
+	    {MW_STR("Access-Control-Allow-Headers"), asked.n ? asked : MW_STR("*")},
+	};
+	mw_http_reply(req, 200, headers, MW_LEN(headers), MW_STR("OK"));
+}
+
+static void wrong_path(struct mw_http_req *req, const struct mw_http_head *head, const char *allow)
+{
+	struct mw_err err;
+	if (!allow) {
+		mw_err_set(&err, MW_ERR_NOT_FOUND,
+		    "there is nothing at %.*s; chat is POST /v1/chat/completions, GET / lists more",
+		    (int)MW_MIN(head->path.n, (size_t)200), head->path.p);
+		mw_reply_err(req, &err);
+		return;
+	}
+	struct mw_buf b;
+	mw_buf_init(&b, MW_MAX_HEAD);
+	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s",
+	    (int)MW_MIN(head->path.n, (size_t)200), head->path.p, allow,
+	    (int)MW_MIN(head->method.n, (size_t)20), head->method.p);
+	mw_reply_http_error(NULL, head->path, &err, &b);
+	struct mw_header headers[] = {
+	    {MW_STR("Content-Type"), MW_STR("application/json")},
+	    {MW_STR("Allow"), mw_str(allow)},
+	};
+	mw_http_reply(req, mw_err_status(err.code), headers, MW_LEN(headers), mw_buf_str(&b));
+	mw_buf_deinit(&b);
+}
+
+static void *on_head(void *arg, struct mw_http_req *req, const struct mw_http_head *head)
+{
+	struct mw_worker *w = arg;
+	struct mw_str rest;
+	const char *allow;
+	struct mw_err err;
+	if (mw_str_is(head->method, "OPTIONS"))
+		return preflight(req, head), NULL;
+	const struct endpoint *e = find(head, &rest, &allow);
+	if (!e)
+		return wrong_path(req, head, allow), NULL;
+	if (!(e->flags & OPEN) && !admitted(w, head, &err))
+		return mw_reply_err(req, &err), NULL;
+	if (!e->page)
+		return walk_new(w, req, head, e->kind);
+	e->page(w, req, rest);
+	return NULL;
+}
+
+static void on_body(void *call, struct mw_str body)
+{
+	struct mw_walk *walk = call;
+	walk->call.body = body;
+	mw_steps_run(walk);
+}
+
+static void on_gone(void *call)
+{
+	mw_steps_gone(call);
+}
+
+static void on_drain(void *call)
+{
+	mw_attempt_drained(call);
+}
+
+const struct mw_http_handler mw_endpoints_handler = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_gone = on_gone,
+    .on_drain = on_drain,
+    .error_body = mw_reply_http_error,
+};

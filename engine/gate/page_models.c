@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GET /v1/models and /v1/models/{id}, in the shape and with the constants that LiteLLM answers.
+ */
+#include "base/json.h"
+#include "gate/pages.h"
+#include "gate/reply.h"
+
+enum { MAX_LIST = 16 << 20 };
+
+static void add_row(struct mw_buf *b, struct mw_str name)
+{
+	mw_buf_addz(b, "{\"id\":");
+	mw_json_quote(b, name);
+	mw_buf_addz(b, ",\"object\":\"model\",\"created\":1677610602,\"owned_by\":\"openai\"}");
+}
+
+void mw_page_models(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest)
+{
+	(void)rest;
+	const struct mw_settings *s = mw_worker_version(w)->settings;
+	struct mw_buf b;
+	mw_buf_init(&b, MAX_LIST);
+	mw_buf_addz(&b, "{\"data\":[");
+	bool first = true;
+	for (size_t i = 0; i < s->n_models; i++) {
+		if (s->models[i].hidden)
+			continue;
+		if (!first)
+			mw_buf_addc(&b, ',');
+		first = false;
+		add_row(&b, s->models[i].name);
+	}
+	mw_buf_addz(&b, "],\"object\":\"list\"}");
+	mw_reply_plain(req, 200, MW_STR("application/json"), mw_buf_str(&b));
+	mw_buf_deinit(&b);
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* Percent-decoded; a bad escape stays as it is. */
+static void add_decoded(struct mw_buf *b, struct mw_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		int high = i + 2 < s.n && s.p[i] == '%' ? hex_digit(s.p[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(s.p[i + 2]) : -1;
+		if (low < 0) {
+			mw_buf_addc(b, s.p[i]);
+			continue;
+		}
+		mw_buf_addc(b, (char)(high << 4 | low));
+		i += 2;
+	}
+}
+
+void mw_page_model(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest)
+{
+	const struct mw_target *only = NULL;
+	struct mw_buf name, b;
+	mw_buf_init(&name, MW_MAX_HEAD);
+	mw_buf_init(&b, MAX_LIST);
+	add_decoded(&name, rest);
+	if (mw_settings_find(mw_worker_version(w)->settings, mw_buf_str(&name), &only)) {
+		add_row(&b, mw_buf_str(&name));
+		mw_reply_plain(req, 200, MW_STR("application/json"), mw_buf_str(&b));
+	} else {
+		struct mw_err err;
+		mw_err_set(&err, MW_ERR_NO_MODEL,
+		    "there is no model '%.*s'; GET /v1/models lists all",
+		    (int)MW_MIN(name.n, (size_t)100), name.p ? name.p : "");
+		mw_reply_err(req, &err);
+	}
+	mw_buf_deinit(&name);
+	mw_buf_deinit(&b);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The same-dialect fast path: one look over the bytes decides whether they may go through, and a
+ * few slices of them are replaced. The shapes that are accepted are those of OpenAI's schema, to
+ * the letter: a lenient check here would hand a sloppy server's sloppiness to every strict client.
+ */
+#include "gate/pass.h"
+
+#include "base/buf.h"
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+/* Replaces `old`, a slice of text, by `by`. */
+static struct mw_str splice(
+    struct mw_arena *a, struct mw_str text, struct mw_str old, struct mw_str by)
+{
+	size_t before = (size_t)(old.p - text.p), after = text.n - before - old.n;
+	char *p = mw_arena_try(a, before + by.n + after + 1);
+	if (!p)
+		return MW_NOSTR;
+	memcpy(p, text.p, before);
+	memcpy(p + before, by.p, by.n);
+	memcpy(p + before + by.n, old.p + old.n, after);
+	p[before + by.n + after] = '\0';
+	return mw_strn(p, before + by.n + after);
+}
+
+static struct mw_str quoted(struct mw_arena *a, struct mw_str text)
+{
+	struct mw_buf b;
+	mw_buf_init(&b, MW_MAX_HEAD);
+	mw_json_quote(&b, text);
+	struct mw_str s = mw_arena_dup(a, mw_buf_str(&b));
+	mw_buf_deinit(&b);
+	return s;
+}
+
+/* A request whose `model` alone changes: one copy. */
+static bool splice_model(
+    const struct mw_call *call, struct mw_str name, struct mw_str *out, struct mw_err *err)
+{
+	*out = splice(call->arena, call->body, call->members[MW_M_MODEL].raw, name);
+	return out->p ||
+	       mw_err_set(err, MW_ERR_INTERNAL, "no memory for a body of %zu bytes", call->body.n);
+}
+
+bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,
+    bool ask_usage, struct mw_str *out, struct mw_err *err)
+{
+	struct mw_str name = quoted(call->arena, model);
+	bool ask = ask_usage && call->stream && !call->include_usage;
+	if (!ask && body.p == call->body.p)
+		return splice_model(call, name, out, err);
+	struct mw_json_edit edits[2] = {{MW_STR("model"), name}};
+	if (call->members[MW_M_STREAM_OPTIONS].kind == MW_JSON_OBJECT)
+		edits[1] =
+		    (struct mw_json_edit){MW_STR("stream_options.include_usage"), MW_STR("true")};
+	else
+		edits[1] = (struct mw_json_edit){
+		    MW_STR("stream_options"), MW_STR("{\"include_usage\":true}")};
+	return mw_json_edit(body, edits, ask ? 2 : 1, call->arena, out, err);
+}
+
+/* ---- shapes -------------------------------------------------------------------------------- */
+
+static struct mw_str unquoted(struct mw_json v)
+{
+	return v.kind == MW_JSON_STRING ? mw_strn(v.raw.p + 1, v.raw.n - 2) : MW_NOSTR;
+}
+
+static bool is_name(struct mw_str name, const char *z)
+{
+	return mw_str_is(mw_strn(name.p + 1, name.n - 2), z);
+}
+
+static bool is_finish(struct mw_json v)
+{
+	return mw_json_is(v, "stop") || mw_json_is(v, "length") || mw_json_is(v, "tool_calls") ||
+	       mw_json_is(v, "content_filter") || mw_json_is(v, "function_call");
+}
+
+static bool integral(struct mw_json v)
+{
+	int64_t i;
+	return mw_json_i64(v, &i);
+}
+
+static bool filled(struct mw_json v)
+{
+	return v.kind == MW_JSON_STRING && v.raw.n > 2;
+}
+
+static bool text_or_null(struct mw_json v)
+{
+	return v.kind == MW_JSON_STRING || v.kind == MW_JSON_NULL;
+}
+
+static int64_t count_of(struct mw_json v)
+{
+	int64_t n;
+	return mw_json_i64(v, &n) && n > 0 ? n : 0;
+}
+
+static void read_usage(struct mw_json usage, struct mw_usage *u)
+{
+	*u = (struct mw_usage){.reported = true};
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(usage, &at, &name, &v);) {
+		if (is_name(name, "prompt_tokens"))
+			u->prompt = count_of(v);
+		else if (is_name(name, "completion_tokens"))
+			u->completion = count_of(v);
+		else if (is_name(name, "prompt_tokens_details")) {
+			u->cached = count_of(mw_json_get(v, MW_STR("cached_tokens")));
+			u->cache_write = count_of(mw_json_get(v, MW_STR("cache_write_tokens")));
+			u->audio_in = count_of(mw_json_get(v, MW_STR("audio_tokens")));
+		} else if (is_name(name, "completion_tokens_details")) {
+			u->reasoning = count_of(mw_json_get(v, MW_STR("reasoning_tokens")));
+			u->audio_out = count_of(mw_json_get(v, MW_STR("audio_tokens")));
+		}
+	}
+}
+
+/* tool_calls of a message (whole) or of a delta (pieces). */
+static bool tool_calls_fit(struct mw_json calls, bool pieces)
+{
+	if (calls.kind != MW_JSON_ARRAY)
+		return false;
+	struct mw_str name;
+	struct mw_json call, v;
+	for (size_t at = 0; mw_json_next(calls, &at, &name, &call);) {
+		bool id = pieces, index = !pieces, function = false;
+		for (size_t in = 0; mw_json_next(call, &in, &name, &v);) {
+			if (is_name(name, "id"))
+				id = filled(v);
+			else if (is_name(name, "index"))
+				index = integral(v);
+			else if (is_name(name, "function") || is_name(name, "custom"))
+				function = v.kind == MW_JSON_OBJECT;
+			if (is_name(name, "function")) {
+				enum mw_json_kind arguments =
+				    mw_json_get(v, MW_STR("arguments")).kind;
+				function = arguments == MW_JSON_STRING ||
+					   (pieces && arguments == MW_JSON_NONE);
+			}
+		}
+		if (!id || !index || !function)
+			return false;
+	}
+	return true;
+}
+
+/* ---- whole replies ------------------------------------------------------------------------- */
+
+static bool message_fits(struct mw_json message)
+{
+	if (message.kind != MW_JSON_OBJECT)
+		return false;
+	bool role = false, content = false, calls = true, reasoning = true;
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(message, &at, &name, &v);) {
+		if (is_name(name, "role"))
+			role = mw_json_is(v, "assistant");
+		else if (is_name(name, "content"))
+			content = text_or_null(v);
+		else if (is_name(name, "tool_calls"))
+			calls = tool_calls_fit(v, false) && mw_json_count(v) > 0;
+		else if (is_name(name, "reasoning"))
+			reasoning = false; /* clients look for reasoning_content */
+	}
+	return role && content && calls && reasoning;
+}
+
+static bool choices_fit(struct mw_json choices, struct mw_str *finish)
+{
+	if (choices.kind != MW_JSON_ARRAY || mw_json_count(choices) == 0)
+		return false;
+	struct mw_str name;
+	struct mw_json choice, v;
+	for (size_t at = 0; mw_json_next(choices, &at, &name, &choice);) {
+		bool index = false, message = false, reason = false;
+		for (size_t in = 0; mw_json_next(choice, &in, &name, &v);) {
+			if (is_name(name, "index"))
+				index = integral(v);
+			else if (is_name(name, "message"))
+				message = message_fits(v);
+			else if (is_name(name, "finish_reason")) {
+				reason = is_finish(v);
+				*finish = finish->p ? *finish : unquoted(v);
+			}
+		}
+		if (!index || !message || !reason)
+			return false;
+	}
+	return true;
+}
+
+enum top { ID, OBJECT, CREATED, MODEL, CHOICES, USAGE, ERROR, DATA, TOPS };
+static const struct mw_str top_names[TOPS] = {
+    [ID] = {"id", 2},
+    [OBJECT] = {"object", 6},
+    [CREATED] = {"created", 7},
+    [MODEL] = {"model", 5},
+    [CHOICES] = {"choices", 7},
+    [USAGE] = {"usage", 5},
+    [ERROR] = {"error", 5},
+    [DATA] = {"data", 4},
+};
+
+static bool head_fits(const struct mw_json *top, const char *object)
+{
+	return filled(top[ID]) && mw_json_is(top[OBJECT], object) && integral(top[CREATED]) &&
+	       top[MODEL].kind == MW_JSON_STRING && top[ERROR].kind == MW_JSON_NONE;
+}
+
+/* Embeddings: as many as there are, in the coding that was asked for. */
+static bool data_fits(struct mw_json data, bool base64)
+{
+	if (data.kind != MW_JSON_ARRAY || mw_json_count(data) == 0)
+		return false;
+	struct mw_str name;
+	struct mw_json row;
+	for (size_t at = 0; mw_json_next(data, &at, &name, &row);)
+		if (mw_json_get(row, MW_STR("embedding")).kind !=
+		    (base64 ? MW_JSON_STRING : MW_JSON_ARRAY))
+			return false;
+	return true;
+}
+
+static bool reply_fits(const struct mw_json *top, const struct mw_call *call, struct mw_str *finish)
+{
+	if (call->kind == MW_KIND_CHAT)
+		return head_fits(top, "chat.completion") && choices_fit(top[CHOICES], finish);
+	return mw_json_is(top[OBJECT], "list") &&
+	       data_fits(top[DATA], mw_json_is(call->members[MW_M_ENCODING_FORMAT], "base64")) &&
+	       top[MODEL].kind == MW_JSON_STRING && top[USAGE].kind == MW_JSON_OBJECT &&
+	       top[ERROR].kind == MW_JSON_NONE;
+}
+
+enum mw_pass mw_pass_reply(
+    struct mw_call *call, struct mw_str text, struct mw_str client_model_json, struct mw_str *out)
+{
+	struct mw_str finish = MW_NOSTR;
+	struct mw_json top[TOPS], root;
+	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
+		return MW_PASS_BROKEN;
+	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, call, &finish))
+		return MW_PASS_DEVIATES;
+	if (top[USAGE].kind == MW_JSON_OBJECT)
+		read_usage(top[USAGE], &call->usage);
+	*out = splice(call->arena, root.raw, top[MODEL].raw, client_model_json);
+	call->finish = mw_arena_dup(call->arena, finish);
+	return out->p ? MW_PASS_OK : MW_PASS_BROKEN;
+}
+
+/* ---- chunks -------------------------------------------------------------------------------- */
+
+static bool delta_fits(struct mw_json delta, struct mw_pass_chunk *chunk)
+{
+	if (delta.kind != MW_JSON_OBJECT)
+		return false;
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(delta, &at, &name, &v);) {
+		if (is_name(name, "content") || is_name(name, "refusal") ||
+		    is_name(name, "reasoning_content")) {
+			if (!text_or_null(v))
+				return false;
+			chunk->content |= filled(v);
+		} else if (is_name(name, "tool_calls")) {
+			if (!tool_calls_fit(v, true))
+				return false;
+			chunk->content |= mw_json_count(v) > 0;
+		} else if (is_name(name, "reasoning")) {
+			return false;
+		} else if (is_name(name, "audio") || is_name(name, "function_call")) {
+			chunk->content |= v.kind == MW_JSON_OBJECT;
+		}
+	}
+	return true;
+}
+
+static bool chunk_choice_fits(struct mw_json choice, struct mw_pass_chunk *chunk)
+{
+	bool index = false, delta = false, reason = false;
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(choice, &at, &name, &v);) {
+		if (is_name(name, "index")) {
+			index = integral(v);
+		} else if (is_name(name, "delta")) {
+			delta = delta_fits(v, chunk);
+		} else if (is_name(name, "finish_reason")) {
+			reason = v.kind == MW_JSON_NULL || is_finish(v);
+			if (v.kind == MW_JSON_STRING)
+				chunk->finish = unquoted(v);
+		}
+	}
+	return index && delta && reason;
+}
+
+static bool chunk_fits(const struct mw_json *top, struct mw_pass_chunk *chunk)
+{
+	if (!head_fits(top, "chat.completion.chunk") || top[CHOICES].kind != MW_JSON_ARRAY)
+		return false;
+	struct mw_str name;
+	struct mw_json choice;
+	bool any = false;
+	for (size_t at = 0; mw_json_next(top[CHOICES], &at, &name, &choice); any = true)
+		if (!chunk_choice_fits(choice, chunk))
+			return false;
+	chunk->only_usage = !any;
+	return any || top[USAGE].kind == MW_JSON_OBJECT;
+}
+
+enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json, struct mw_buf *out,
+    struct mw_usage *usage, struct mw_pass_chunk *chunk)
+{
+	struct mw_json top[TOPS], root;
+	*chunk = (struct mw_pass_chunk){0};
+	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
+		return MW_PASS_BROKEN;
+	if (root.kind != MW_JSON_OBJECT || !chunk_fits(top, chunk))
+		return MW_PASS_DEVIATES;
+	if (top[USAGE].kind == MW_JSON_OBJECT)
+		read_usage(top[USAGE], usage);
+	struct mw_str model = top[MODEL].raw;
+	size_t before = (size_t)(model.p - root.raw.p);
+	mw_buf_add(out, MW_STR("data: "));
+	mw_buf_add(out, mw_strn(root.raw.p, before));
+	mw_buf_add(out, client_model_json);
+	mw_buf_add(out, mw_strn(model.p + model.n, root.raw.n - before - model.n));
+	mw_buf_add(out, MW_STR("\n\n"));
+	return MW_PASS_OK;
+}

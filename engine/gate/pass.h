@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The same-dialect fast path for OpenAI's chat form: nothing is parsed into a tree. A request gets
+ * its model's name spliced in; a reply or a streamed chunk is looked through once, its model's name
+ * replaced by the client's, its usage and finish reason read. What does not have exactly the shape
+ * that OpenAI's schema promises is not touched: the caller hands it to lua/, which mends it.
+ */
+#ifndef MW_PASS_H
+#define MW_PASS_H
+
+#include "call/call.h"
+
+/* The body to send, from `body` (the call's, without the members that are ours): model replaced,
+ * usage asked for in a stream where `ask_usage`. In the call's arena. */
+bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,
+    bool ask_usage, struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
+
+enum mw_pass {
+	MW_PASS_OK,
+	MW_PASS_DEVIATES, /* JSON, but not of the shape that may go through */
+	MW_PASS_BROKEN,	  /* not JSON */
+};
+
+/* A whole reply; fills call->usage and call->finish. `out` lies in the call's arena. */
+enum mw_pass mw_pass_reply(
+    struct mw_call *call, struct mw_str text, struct mw_str client_model_json, struct mw_str *out);
+
+struct mw_pass_chunk {
+	bool content;	 /* text, reasoning, a refusal or part of a tool call */
+	bool only_usage; /* no choice in it, but usage */
+	struct mw_str
+	    finish; /* of the first choice that has one; slice of the text without quotes */
+};
+/* One chunk of a stream as `data: …` with its empty line, appended to out. Usage is only written
+ * where the chunk has some. */
+enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json, struct mw_buf *out,
+    struct mw_usage *usage, struct mw_pass_chunk *chunk);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading replies. A stream's output is held back until its first content: before that, whatever
+ * goes wrong is not yet the client's to see, and the plan can go on to the next target.
+ */
+#include "gate/reader.h"
+
+#include "gate/pass.h"
+
+enum { MAX_FAILURE = 1 << 20 }; /* bytes of an error answer that are read */
+
+/* Fills the walk's fault; returns false. */
+static bool fail(struct mw_walk *walk, enum mw_err_code code, const char *text)
+{
+	walk->fault = (struct mw_fault){.code = code,
+	    .message = mw_arena_printf(
+		walk->call.arena, "%s: %s", walk->translation.target->provider.p, text)};
+	return false;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------- */
+
+void mw_reader_open(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	*r = (struct mw_reader){0};
+	mw_buf_init(&r->body, MW_MAX_REPLY);
+	mw_buf_init(&r->out, MW_MAX_REPLY);
+	mw_sse_init(&r->sse, MW_MAX_EVENT);
+}
+
+void mw_reader_close(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	mw_stream_close(r->stream);
+	r->stream = NULL;
+	mw_sse_deinit(&r->sse);
+	mw_buf_deinit(&r->body);
+	mw_buf_deinit(&r->out);
+}
+
+static struct mw_str header_of(const struct mw_exchange_head *head, const char *name)
+{
+	for (size_t i = 0; i < head->n_headers; i++)
+		if (mw_str_ieq(head->headers[i].name, mw_str(name)))
+			return head->headers[i].value;
+	return MW_NOSTR;
+}
+
+void mw_reader_head(struct mw_walk *walk, const struct mw_exchange_head *head)
+{
+	struct mw_reader *r = &walk->reader;
+	r->status = head->status;
+	bool good = head->status >= 200 && head->status < 300;
+	struct mw_str type = mw_str_trim(header_of(head, "content-type"));
+	struct mw_str main_type;
+	mw_str_cut(&type, ';', &main_type);
+	r->events = good && walk->call.stream &&
+		    mw_str_ieq(mw_str_trim(main_type), MW_STR("text/event-stream"));
+	if (!good)
+		r->body.max = MAX_FAILURE;
+}
+
+/* ---- event streams ------------------------------------------------------------------------- */
+
+static bool is_done(struct mw_str data)
+{
+	return mw_str_is(mw_str_trim(data), "[DONE]");
+}
+
+static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
+{
+	struct mw_reader *r = &walk->reader;
+	if (!r->stream)
+		r->stream = mw_stream_open(&walk->translation);
+	if (!r->stream)
+		return fail(walk, MW_ERR_INTERNAL, "the reply could not be translated");
+	enum mw_stream_state state = MW_STREAM_EMPTY;
+	size_t before = r->out.n;
+	if (!mw_stream_event(
+		r->stream, &walk->translation, e->name, e->data, &r->out, &state, &walk->fault))
+		return false;
+	r->progress += state != MW_STREAM_EMPTY && r->out.n > before;
+	r->whole |= state == MW_STREAM_WHOLE;
+	return true;
+}
+
+/* A chunk that goes through as bytes; one that deviates is translated, and all that follow with it.
+ */
+static bool pass_event(struct mw_walk *walk, const struct mw_sse_event *e)
+{
+	struct mw_reader *r = &walk->reader;
+	struct mw_call *call = &walk->call;
+	if (is_done(e->data)) {
+		r->whole = r->finished;
+		return r->finished || fail(walk, MW_ERR_UPSTREAM_BROKEN,
+					  "the stream says [DONE] but held no finished answer");
+	}
+	struct mw_pass_chunk chunk;
+	size_t before = r->out.n;
+	if (mw_pass_event(e->data, walk->client_model_json, &r->out, &call->usage, &chunk) !=
+	    MW_PASS_OK)
+		return translate_event(walk, e);
+	if (chunk.only_usage && !call->include_usage)
+		r->out.n = before; /* asked for by us, not by the client */
+	r->progress += chunk.content || chunk.finish.p;
+	if (chunk.finish.p) {
+		r->finished = true;
+		call->finish = mw_arena_dup(call->arena, chunk.finish);
+	}
+	return true;
+}
+
+static bool on_event(void *arg, const struct mw_sse_event *e)
+{
+	struct mw_walk *walk = arg;
+	struct mw_reader *r = &walk->reader;
+	if (r->whole)
+		return true; /* nothing after the end is anybody's business */
+	bool good = walk->pass && !r->stream ? pass_event(walk, e) : translate_event(walk, e);
+	if (good && r->out.full)
+		return fail(
+		    walk, MW_ERR_UPSTREAM_BROKEN, "the stream is larger than can be held back");
+	return good;
+}
+
+/* ---- bytes --------------------------------------------------------------------------------- */
+
+static bool after_feed(struct mw_walk *walk, enum mw_sse_result result)
+{
+	if (result == MW_SSE_TOO_LARGE)
+		return fail(
+		    walk, MW_ERR_UPSTREAM_BROKEN, "one event of the stream is larger than 16 MiB");
+	return result == MW_SSE_OK;
+}
+
+bool mw_reader_bytes(struct mw_walk *walk, struct mw_str bytes)
+{
+	struct mw_reader *r = &walk->reader;
+	if (r->events)
+		return after_feed(walk, mw_sse_feed(&r->sse, bytes, on_event, walk));
+	mw_buf_add(&r->body, bytes);
+	if (!r->body.full)
+		return true;
+	if (r->status < 200 || r->status > 299)
+		return true; /* an error answer is cut at its ceiling and read as it is */
+	return fail(walk, MW_ERR_UPSTREAM_BROKEN, "the answer is larger than 64 MiB");
+}
+
+/* ---- ends ---------------------------------------------------------------------------------- */
+
+static bool end_of_stream(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	if (!after_feed(walk, mw_sse_finish(&r->sse, on_event, walk)))
+		return false;
+	if (!r->stream)
+		r->whole |= r->finished;
+	else if (!r->whole)
+		r->whole = mw_stream_may_end(r->stream);
+	if (!r->whole)
+		return fail(walk, MW_ERR_UPSTREAM_BROKEN,
+		    r->progress ? "the stream ended before its answer was whole"
+				: "the stream ended without an answer");
+	return true;
+}
+
+void mw_reader_finish(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	if (!r->stream) {
+		mw_buf_add(&r->out, MW_STR("data: [DONE]\n\n"));
+		return;
+	}
+	mw_stream_finish(r->stream, &r->out);
+	mw_stream_usage(r->stream, &walk->call.usage, &walk->call.finish, walk->call.arena);
+}
+
+static bool translate_whole(struct mw_walk *walk, struct mw_str text)
+{
+	struct mw_call *call = &walk->call;
+	return mw_runtime_reply(
+	    &walk->translation, text, &walk->reply, &call->usage, &call->finish, &walk->fault);
+}
+
+static bool end_of_whole(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	struct mw_str text = mw_str_trim_all(mw_buf_str(&walk->reader.body));
+	if (call->stream)
+		return mw_runtime_failure(
+			   &walk->translation, walk->reader.status, text, &walk->fault),
+		       false;
+	if (!walk->pass)
+		return translate_whole(walk, text);
+	enum mw_pass passed = mw_pass_reply(call, text, walk->client_model_json, &walk->reply);
+	return passed == MW_PASS_OK || translate_whole(walk, text);
+}
+
+bool mw_reader_end(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	if (r->status < 200 || r->status > 299) {
+		mw_runtime_failure(
+		    &walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
+		return false;
+	}
+	return r->events ? end_of_stream(walk) : end_of_whole(walk);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reload: look at the files, read, let every worker prepare, then commit or discard.
+ */
+#include "gate/reload.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/embedded.h"
+
+#include <stdio.h>
+
+enum { LOOK_US = 500000 };
+
+struct mw_reload {
+	struct mw_loop *loop;
+	struct mw_house *house;
+	struct mw_mailbox *mailbox; /* the workers' answers */
+	struct mw_bundle *bundle;   /* in place */
+	struct mw_bundle *next;	    /* being prepared; NULL when no reload is under way */
+	uint64_t stamp;		    /* of the files as they were last read, good or bad */
+	mw_reload_read_fn read;
+	void *arg;
+	struct mw_timer timer;
+	size_t missing; /* workers that have not answered yet */
+	char *fault;	/* the first that a worker reported */
+	bool again;	/* something changed meanwhile */
+};
+
+struct mw_str mw_reload_shipped(struct mw_str name)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "policies/%.*s.lua", MW_FMT(name));
+	for (const struct mw_embedded *e = mw_embedded; e->path; e++)
+		if (strcmp(e->path, path) == 0)
+			return mw_strn(e->begin, (size_t)(e->end - e->begin));
+	return MW_NOSTR;
+}
+
+/* ---- the workers' answers ------------------------------------------------------------------ */
+
+static void finish(struct mw_reload *r)
+{
+	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
+	for (size_t i = 0; i < r->house->n_workers; i++)
+		if (r->fault)
+			mw_worker_discard(r->house->workers[i]);
+		else
+			mw_worker_commit(r->house->workers[i]);
+	if (r->fault) {
+		mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %s", r->fault);
+		mw_bundle_unref(r->next);
+	} else {
+		mw_log(MW_LOG_INFO, "reload", "new settings and policies are in place");
+		mw_bundle_unref(r->bundle);
+		r->bundle = r->next;
+	}
+	mw_metrics_add(cells, r->fault ? MW_METRIC_RELOAD_ERRORS : MW_METRIC_RELOADS, 0, 1);
+	mw_mem_free(r->fault);
+	r->fault = NULL;
+	r->next = NULL;
+	if (r->again) {
+		r->again = false;
+		mw_reload_now(r);
+	}
+}
+
+struct answer {
+	struct mw_reload *reload;
+	char *fault; /* NULL: prepared */
+};
+
+static void on_answer(void *arg)
+{
+	struct answer *a = arg;
+	struct mw_reload *r = a->reload;
+	if (r->fault)
+		mw_mem_free(a->fault);
+	else
+		r->fault = a->fault;
+	mw_mem_free(a);
+	if (--r->missing == 0)
+		finish(r);
+}
+
+/* On a worker's thread. */
+static void answer(void *arg, const char *message)
+{
+	struct mw_reload *r = arg;
+	struct answer *a = mw_mem_alloc(sizeof(*a));
+	*a = (struct answer){r, message ? mw_mem_strdup(message) : NULL};
+	mw_mailbox_post(r->mailbox, on_answer, a);
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static void refuse(struct mw_reload *r, const struct mw_err *err)
+{
+	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
+	mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %s", err->text);
+	mw_metrics_add(cells, MW_METRIC_RELOAD_ERRORS, 0, 1);
+}
+
+void mw_reload_now(struct mw_reload *r)
+{
+	struct mw_err err = {0};
+	if (r->next) {
+		r->again = true;
+		return;
+	}
+	r->stamp = mw_bundle_stamp(r->bundle);
+	struct mw_settings *settings = r->read(r->arg, &err);
+	if (settings)
+		r->next = mw_bundle_read(settings, mw_reload_shipped, &err);
+	mw_settings_unref(settings);
+	if (!r->next) {
+		refuse(r, &err);
+		return;
+	}
+	r->missing = r->house->n_workers;
+	for (size_t i = 0; i < r->house->n_workers; i++)
+		mw_worker_prepare(r->house->workers[i], r->next, answer, r);
+}
+
+static void look(void *arg)
+{
+	struct mw_reload *r = arg;
+	mw_loop_timer_set(r->loop, &r->timer, LOOK_US);
+	if (!r->next && mw_bundle_stamp(r->bundle) != r->stamp)
+		mw_reload_now(r);
+}
+
+struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
+    struct mw_bundle *bundle, mw_reload_read_fn read, void *arg)
+{
+	struct mw_reload *r = mw_mem_zalloc(sizeof(*r));
+	r->loop = loop;
+	r->house = house;
+	r->mailbox = mw_mailbox_new(loop);
+	r->bundle = mw_bundle_ref(bundle);
+	r->stamp = mw_bundle_stamp(bundle);
+	r->read = read;
+	r->arg = arg;
+	mw_timer_init(&r->timer, look, r);
+	mw_loop_timer_set(loop, &r->timer, LOOK_US);
+	return r;
+}
+
+void mw_reload_free(struct mw_reload *r)
+{
+	if (!r)
+		return;
+	mw_loop_timer_del(r->loop, &r->timer);
+	mw_mailbox_free(r->mailbox);
+	mw_bundle_unref(r->next);
+	mw_bundle_unref(r->bundle);
+	mw_mem_free(r->fault);
+	mw_mem_free(r);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers to clients: the headers that explain an answer, and errors in the client's dialect. Every
+ * answer of the gate leaves through here.
+ */
+#ifndef MW_REPLY_H
+#define MW_REPLY_H
+
+#include "gate/walk.h"
+
+/* The error body in the dialect that the path speaks. Fault members may be empty. */
+void mw_reply_error_body(struct mw_str path, const struct mw_fault *fault, struct mw_buf *out);
+/* The same before a call exists; fits mw_http_handler.error_body. */
+void mw_reply_http_error(
+    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out);
+
+/* Answers a request that is no call (or not yet one) and is done with it. */
+void mw_reply_plain(
+    struct mw_http_req *req, int status, struct mw_str content_type, struct mw_str body);
+void mw_reply_err(struct mw_http_req *req, const struct mw_err *err);
+
+/* Sets the fault of a walk from an error of ours. */
+void mw_reply_set_fault(struct mw_walk *walk, const struct mw_err *err);
+
+/* Finish the answer of a walk; walk->req is NULL afterwards. */
+void mw_reply_fault(
+    struct mw_walk *walk); /* walk->fault, as an error answer or inside a begun stream */
+void mw_reply_whole(struct mw_walk *walk); /* walk->reply, 200 */
+
+/* A stream: begin with the head, then hand over what the reader has ready, then end. */
+void mw_reply_begin_stream(struct mw_walk *walk);
+void mw_reply_end_stream(struct mw_walk *walk);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ADMIT: the hooks that may refuse, answer or rewrite a call before it is routed.
+ */
+#include "base/buf.h"
+#include "gate/decode.h"
+#include "gate/reply.h"
+#include "gate/steps.h"
+
+static enum mw_next end_with(struct mw_walk *walk, const struct mw_decision *d)
+{
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_REJECTED,
+	    .status = d->status,
+	    .message = d->message,
+	    .native_code = d->code,
+	    .retry_after_us = d->retry_after_us,
+	};
+	mw_reply_fault(walk);
+	return MW_STEP_END;
+}
+
+/* A policy answers by itself: its text as a completion, whole or as a stream of one piece. */
+static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
+{
+	struct mw_call *call = &walk->call;
+	struct mw_buf b;
+	mw_buf_init(&b, MW_MAX_REPLY);
+	const char *kind = call->stream ? "chat.completion.chunk" : "chat.completion";
+	const char *part = call->stream ? "delta" : "message";
+	if (call->stream)
+		mw_buf_addz(&b, "data: ");
+	mw_buf_addf(&b,
+	    "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%llu,\"model\":", call->id, kind,
+	    (unsigned long long)(mw_env_wall(call->env) / 1000000));
+	mw_json_quote(&b, call->asked);
+	mw_buf_addf(
+	    &b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", part);
+	mw_json_quote(&b, d->text);
+	mw_buf_addz(&b, "},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
+	mw_buf_addz(&b,
+	    call->stream
+		? "}\n\ndata: [DONE]\n\n"
+		: ",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
+	walk->reply = mw_arena_dup(call->arena, mw_buf_str(&b));
+	mw_buf_deinit(&b);
+	if (call->stream) {
+		mw_reply_begin_stream(walk);
+		mw_http_write(walk->req, walk->reply);
+		mw_reply_end_stream(walk);
+	} else {
+		mw_reply_whole(walk);
+	}
+	return MW_STEP_END;
+}
+
+/* True: the call goes on; else *next says how it ends. */
+static bool run_hook(struct mw_walk *walk, enum mw_hook hook, enum mw_next *next)
+{
+	struct mw_policies *policies = mw_walk_policies(walk);
+	struct mw_decision d = {.verdict = MW_GO};
+	if (!mw_policies_want(policies, walk->call.model, hook))
+		return true;
+	if (hook == MW_HOOK_ADMIT)
+		mw_hook_admit(policies, &walk->call, &d);
+	else
+		mw_hook_rewrite(policies, &walk->call, &d);
+	if (d.verdict == MW_REJECT)
+		*next = end_with(walk, &d);
+	else if (d.verdict == MW_ANSWER)
+		*next = answer(walk, &d);
+	else
+		return true;
+	return false;
+}
+
+/* After a rewrite: where the members are now, and which model is meant. */
+static bool decode_again(struct mw_walk *walk, enum mw_next *next)
+{
+	struct mw_err err = {0};
+	if (mw_decode_body(&walk->call, &err) && mw_decode_model(walk, &err))
+		return true;
+	mw_err_prefix(&err, "after a policy's rewrite");
+	mw_reply_set_fault(walk, &err);
+	mw_reply_fault(walk);
+	*next = MW_STEP_END;
+	return false;
+}
+
+enum mw_next mw_step_admit(struct mw_walk *walk)
+{
+	enum mw_next next = MW_STEP_GO;
+	if (!run_hook(walk, MW_HOOK_ADMIT, &next))
+		return next;
+	const char *before = walk->call.body.p;
+	if (!run_hook(walk, MW_HOOK_REWRITE, &next))
+		return next;
+	if (walk->call.body.p != before && !decode_again(walk, &next))
+		return next;
+	return MW_STEP_GO;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * DECODE: one pass over the body says that it is JSON and where the members are that the gateway
+ * looks at; their types are checked here, and the model's name is looked up.
+ */
+#include "gate/decode.h"
+#include "gate/reply.h"
+#include "gate/steps.h"
+
+static enum mw_next refuse(struct mw_walk *walk, struct mw_err *err, const char *param)
+{
+	if (param && !err->param[0])
+		strncpy(err->param, param, sizeof(err->param) - 1);
+	mw_reply_set_fault(walk, err);
+	mw_reply_fault(walk);
+	return MW_STEP_END;
+}
+
+static const char *kind_name(enum mw_json_kind kind)
+{
+	static const char *const names[] = {
+	    "missing", "null", "a boolean", "a number", "a string", "an array", "an object"};
+	return names[kind];
+}
+
+/* What each member may be; NONE: anything. */
+static const enum mw_json_kind kinds[MW_MEMBERS] = {
+#define MW_MEMBER(id, name, kind, whose) MW_JSON_##kind,
+#include "call/members.def"
+#undef MW_MEMBER
+};
+
+/* The member that holds what the call is about. */
+static bool check_content(const struct mw_call *call, const char **param, struct mw_err *err)
+{
+	enum mw_member what = call->kind == MW_KIND_CHAT ? MW_M_MESSAGES : MW_M_INPUT;
+	const struct mw_json *v = &call->members[what];
+	*param = mw_call_members[what].p;
+	if (v->kind == MW_JSON_NONE || v->kind == MW_JSON_NULL)
+		return mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' is missing", *param);
+	if (what == MW_M_INPUT)
+		return v->kind == MW_JSON_STRING || v->kind == MW_JSON_ARRAY ||
+		       mw_err_set(err, MW_ERR_BAD_REQUEST,
+			   "'input' must be a string or an array, not %s", kind_name(v->kind));
+	if (v->kind != MW_JSON_ARRAY)
+		return mw_err_set(err, MW_ERR_BAD_REQUEST,
+		    "'messages' must be an array of messages, not %s", kind_name(v->kind));
+	return mw_json_item(*v, 0).kind == MW_JSON_OBJECT ||
+	       mw_err_set(
+		   err, MW_ERR_BAD_REQUEST, "'messages' must hold at least one message, an object");
+}
+
+static bool check_types(const struct mw_call *call, const char **param, struct mw_err *err)
+{
+	for (size_t i = 0; i < MW_MEMBERS; i++) {
+		enum mw_json_kind kind = call->members[i].kind;
+		if (kind == MW_JSON_NONE || kind == MW_JSON_NULL || kind == kinds[i] ||
+		    kinds[i] == MW_JSON_NONE)
+			continue;
+		*param = mw_call_members[i].p;
+		return mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' must be %s, not %s", *param,
+		    kind_name(kinds[i]), kind_name(kind));
+	}
+	return check_content(call, param, err);
+}
+/* Finds the members again after the body has changed. */
+bool mw_decode_body(struct mw_call *call, struct mw_err *err)
+{
+	struct mw_json root;
+	if (call->body.n == 0)
+		return mw_err_set(err, MW_ERR_BAD_JSON,
+		    "the body is empty; send a JSON object with 'model' and '%s'",
+		    call->kind == MW_KIND_CHAT ? "messages" : "input");
+	if (!mw_json_peek(call->body, mw_call_members, call->members, MW_MEMBERS, &root, err))
+		return false;
+	if (root.kind != MW_JSON_OBJECT)
+		return mw_err_set(err, MW_ERR_BAD_JSON, "the body must be a JSON object, not %s",
+		    kind_name(root.kind));
+	return true;
+}
+
+static uint64_t seconds(struct mw_json v)
+{
+	double s;
+	return mw_json_double(v, &s) && s > 0 && s < 1e6 ? (uint64_t)(s * 1e6) : 0;
+}
+
+static void read_wishes(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	int64_t n;
+	call->stream = call->kind == MW_KIND_CHAT && mw_json_true(call->members[MW_M_STREAM]);
+	call->include_usage =
+	    mw_json_true(mw_json_get(call->members[MW_M_STREAM_OPTIONS], MW_STR("include_usage")));
+	walk->num_retries =
+	    mw_json_i64(call->members[MW_M_NUM_RETRIES], &n) && n >= 0 && n <= 100 ? (int)n : -1;
+	walk->drop_params = mw_json_true(call->members[MW_M_DROP_PARAMS]);
+	walk->no_fallbacks = mw_json_true(call->members[MW_M_DISABLE_FALLBACKS]);
+	walk->timeout_us = seconds(call->members[MW_M_TIMEOUT]);
+	walk->stream_timeout_us = seconds(call->members[MW_M_STREAM_TIMEOUT]);
+}
+
+/* "…; nearest are 'a', 'b'" */
+static struct mw_str nearest(struct mw_walk *walk, struct mw_str name)
+{
+	struct mw_str found[3];
+	size_t n = mw_settings_nearest(walk->call.settings, name, found, MW_LEN(found));
+	struct mw_str text = MW_STR("");
+	for (size_t i = 0; i < n; i++)
+		text = mw_arena_printf(walk->call.arena, "%.*s%s'%.*s'", MW_FMT(text),
+		    i ? ", " : "; the nearest known: ", MW_FMT(found[i]));
+	return text;
+}
+
+bool mw_decode_model(struct mw_walk *walk, struct mw_err *err)
+{
+	enum { SHOWN = 100 }; /* bytes of an unknown name that are given back */
+	struct mw_call *call = &walk->call;
+	struct mw_str name = mw_json_text(call->members[MW_M_MODEL], call->arena);
+	if (name.n == 0)
+		return mw_err_set(
+		    err, MW_ERR_BAD_REQUEST, "'model' is missing; GET /v1/models lists the names");
+	call->wanted = mw_arena_dup(call->arena, name);
+	if (!call->asked.p)
+		call->asked = call->wanted;
+	call->model = mw_settings_find(call->settings, name, &walk->only);
+	if (call->model)
+		return true;
+	struct mw_str hint = nearest(walk, name);
+	return mw_err_set(err, MW_ERR_NO_MODEL,
+	    "there is no model '%.*s%s'%.*s; GET /v1/models lists all",
+	    (int)MW_MIN(name.n, (size_t)SHOWN), name.p, name.n > SHOWN ? "…" : "", MW_FMT(hint));
+}
+
+enum mw_next mw_step_decode(struct mw_walk *walk)
+{
+	struct mw_err err = {0};
+	const char *param = NULL;
+	if (!mw_decode_body(&walk->call, &err))
+		return refuse(walk, &err, NULL);
+	if (!check_types(&walk->call, &param, &err))
+		return refuse(walk, &err, param);
+	if (!mw_decode_model(walk, &err))
+		return refuse(walk, &err, "model");
+	read_wishes(walk);
+	return MW_STEP_GO;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ROUTE: a plan for the group that is asked for; when that has been walked to its end, for the next
+ * tier of `order` in it, then for each fallback group in turn.
+ */
+#include "gate/reply.h"
+#include "gate/steps.h"
+
+#include <limits.h>
+
+/* ---- candidates ---------------------------------------------------------------------------- */
+
+static bool serves(const struct mw_walk *walk, const struct mw_target *t)
+{
+	return (!walk->only || walk->only == t) && (t->plays || t->doors[walk->call.kind].url.p);
+}
+
+/* The lowest order above `above` among the targets that may be used now; INT_MIN… means the first.
+ */
+static bool next_tier(struct mw_walk *walk, uint64_t now, long above, int *tier)
+{
+	bool found = false;
+	const struct mw_model *m = walk->call.model;
+	for (size_t i = 0; i < m->n_targets; i++) {
+		const struct mw_target *t = m->targets[i];
+		if (!serves(walk, t) || t->order <= above || mw_health_cooling(t->health, now))
+			continue;
+		if (!found || t->order < *tier)
+			*tier = t->order;
+		found = true;
+	}
+	return found;
+}
+
+static size_t collect(struct mw_walk *walk, uint64_t now, struct mw_candidate **out)
+{
+	const struct mw_model *m = walk->call.model;
+	struct mw_candidate *list = mw_arena_alloc(walk->call.arena, m->n_targets * sizeof(*list));
+	size_t n = 0;
+	for (size_t i = 0; i < m->n_targets; i++) {
+		const struct mw_target *t = m->targets[i];
+		if (!serves(walk, t) || t->order != walk->tier || mw_health_cooling(t->health, now))
+			continue;
+		list[n].target = t;
+		mw_health_view(t->health, now, &list[n].live);
+		n++;
+	}
+	*out = list;
+	return n;
+}
+
+/* ---- groups -------------------------------------------------------------------------------- */
+
+/* The client's own list of names, if it gave one, else the group's. */
+static void begin_fallbacks(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	struct mw_json list = call->members[MW_M_FALLBACKS];
+	if (walk->no_fallbacks)
+		return;
+	size_t n = list.kind == MW_JSON_ARRAY ? mw_json_count(list) : 0;
+	n = MW_MIN(n, (size_t)call->settings->max_fallbacks);
+	if (!n) {
+		walk->fallbacks = call->model->fallbacks;
+		walk->n_fallbacks =
+		    MW_MIN(call->model->n_fallbacks, (size_t)call->settings->max_fallbacks);
+		return;
+	}
+	struct mw_str *names = mw_arena_alloc(call->arena, n * sizeof(*names));
+	for (size_t i = 0; i < n; i++) {
+		struct mw_json item = mw_json_item(list, i);
+		if (item.kind == MW_JSON_OBJECT)
+			item = mw_json_get(item, MW_STR("model"));
+		names[i] = mw_json_text(item, call->arena);
+	}
+	walk->fallbacks = names;
+	walk->n_fallbacks = n;
+}
+
+/* On to the next fallback group that exists and is not the present one. */
+static bool next_group(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	while (walk->next_fallback < walk->n_fallbacks) {
+		struct mw_str name = walk->fallbacks[walk->next_fallback++];
+		const struct mw_target *only = NULL;
+		const struct mw_model *m = mw_settings_find(call->settings, name, &only);
+		if (!m || (m == call->model && only == walk->only))
+			continue;
+		const struct mw_target *last = call->target;
+		mw_metrics_add(
+		    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
+		call->model = m;
+		call->wanted = name;
+		call->fallbacks++;
+		walk->only = only;
+		walk->planned = false;
+		return true;
+	}
+	return false;
+}
+
+/* ---- the step ------------------------------------------------------------------------------ */
+
+static void no_target(struct mw_walk *walk, uint64_t now)
+{
+	const struct mw_model *m = walk->call.model;
+	uint64_t soonest = UINT64_MAX;
+	bool any = false;
+	for (size_t i = 0; i < m->n_targets; i++)
+		if (serves(walk, m->targets[i])) {
+			soonest = MW_MIN(soonest, mw_health_cooling(m->targets[i]->health, now));
+			any = true;
+		}
+	if (!any) {
+		walk->fault = (struct mw_fault){
+		    .code = MW_ERR_UNSUPPORTED,
+		    .param = MW_STR("model"),
+		    .message = mw_arena_printf(walk->call.arena, "the model '%.*s' does not do %s",
+			MW_FMT(walk->call.wanted),
+			walk->call.kind == MW_KIND_CHAT ? "chat completions" : "embeddings"),
+		};
+		return;
+	}
+	unsigned seconds = (unsigned)((soonest + 999999) / 1000000);
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_NO_TARGET,
+	    .retry_after_us = soonest,
+	    .message = mw_arena_printf(walk->call.arena,
+		"No deployments available for selected model, Try again in %u seconds. All targets "
+		"of '%.*s' are cooling "
+		"down after failures.",
+		seconds, MW_FMT(walk->call.wanted)),
+	};
+}
+
+static void make_plan(struct mw_walk *walk, uint64_t now)
+{
+	struct mw_candidate *candidates;
+	size_t n = collect(walk, now, &candidates);
+	walk->plan = (struct mw_plan){0};
+	mw_hook_route(mw_walk_policies(walk), &walk->call, candidates, n, &walk->plan);
+	walk->plan_at = 0;
+	walk->barred = 0;
+	walk->plan_us = now;
+	walk->planned = true;
+	walk->deadline_us = walk->plan.deadline_us ? now + walk->plan.deadline_us : 0;
+}
+
+enum mw_next mw_step_route(struct mw_walk *walk)
+{
+	uint64_t now = mw_env_now(walk->call.env);
+	if (!walk->call.attempts && !walk->fallbacks)
+		begin_fallbacks(walk);
+	for (;;) {
+		long above = walk->planned ? walk->tier : (long)INT_MIN - 1;
+		if (next_tier(walk, now, above, &walk->tier)) {
+			make_plan(walk, now);
+			return MW_STEP_GO;
+		}
+		if (!walk->planned && walk->fault.code == MW_ERR_NONE)
+			no_target(walk, now);
+		if (!next_group(walk))
+			break;
+	}
+	mw_reply_fault(walk);
+	return MW_STEP_END;
+}

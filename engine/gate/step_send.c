@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * SEND: takes the next attempt off the plan, encodes the call for its target and sends it.
+ */
+#include "base/log.h"
+#include "gate/attempt.h"
+#include "gate/pass.h"
+#include "gate/reply.h"
+#include "gate/steps.h"
+
+/* ---- which ---------------------------------------------------------------------------------- */
+
+static unsigned attempts_of(const struct mw_walk *walk)
+{
+	if (walk->plan.attempts)
+		return walk->plan.attempts;
+	int retries = walk->num_retries >= 0 ? walk->num_retries
+		      : walk->plan.steps[0].target->num_retries >= 0
+			  ? walk->plan.steps[0].target->num_retries
+			  : walk->call.settings->num_retries;
+	return (unsigned)retries + 1;
+}
+
+/* The next step of the plan that is worth an attempt; NULL when it has been walked to its end. A
+ * target that cools, or whose key or name was refused, cannot do better now than it just did. */
+static const struct mw_plan_step *next_step(struct mw_walk *walk)
+{
+	uint64_t now = mw_env_now(walk->call.env);
+	unsigned most = attempts_of(walk);
+	while (walk->plan_at < most) {
+		size_t at = walk->plan_at++ % walk->plan.n;
+		const struct mw_plan_step *step = &walk->plan.steps[at];
+		if (!(walk->barred & 1u << at) && !mw_health_cooling(step->target->health, now))
+			return step;
+	}
+	return NULL;
+}
+
+/* ---- how long before ------------------------------------------------------------------------ */
+
+/* None on a target that has not just failed; else what the provider asked for, or an exponential
+ * back-off with jitter. */
+static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *step)
+{
+	if (walk->retry_wait_us)
+		return walk->retry_wait_us;
+	if (walk->call.attempts == 0 || step->target != walk->attempt.target)
+		return step->wait_us;
+	uint64_t pause = walk->attempt.retry_after_us;
+	if (!pause) {
+		pause = 500000u << MW_MIN((unsigned)walk->plan_at - 2, 4u);
+		pause -= (uint64_t)((double)pause * 0.5 * mw_rng_unit(&walk->call.env->rng));
+	}
+	return MW_MAX(MW_MAX(pause, step->wait_us), walk->call.settings->retry_after_us);
+}
+
+/* A pause that nobody should sit through: longer than a minute, past the deadline, or longer than a
+ * second where a fallback stands ready. */
+static bool too_long(const struct mw_walk *walk, uint64_t pause)
+{
+	uint64_t now = mw_env_now(walk->call.env);
+	bool fallback = walk->next_fallback < walk->n_fallbacks;
+	return pause > 60000000 || (pause > 1000000 && fallback) ||
+	       (walk->deadline_us && now + pause >= walk->deadline_us);
+}
+
+static void on_pause_over(void *arg)
+{
+	struct mw_walk *walk = arg;
+	walk->upstream_us += walk->pause_us;
+	mw_steps_run(walk);
+}
+
+static enum mw_next wait_for(struct mw_walk *walk, const struct mw_plan_step *step, uint64_t pause)
+{
+	walk->waiting = step;
+	walk->pause_us = pause;
+	mw_timer_init(&walk->timer, on_pause_over, walk);
+	mw_timer_set(walk->call.env, &walk->timer, pause);
+	return MW_STEP_WAIT;
+}
+
+/* ---- what ----------------------------------------------------------------------------------- */
+
+static void describe(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	const struct mw_target *t = walk->attempt.target;
+	walk->translation = (struct mw_translation){
+	    .rt = mw_worker_runtime(walk->worker),
+	    .generation = walk->version->generation,
+	    .target = t,
+	    .kind = call->kind,
+	    .model = mw_settings_target_model(t, call->model, call->wanted, call->arena),
+	    .client_model = call->asked,
+	    .stream = call->stream,
+	    .include_usage = call->include_usage,
+	    .base64 = mw_json_is(call->members[MW_M_ENCODING_FORMAT], "base64"),
+	    .drop_params = t->drop_params || walk->drop_params,
+	    .arena = call->arena,
+	};
+	bool same_dialect =
+	    call->kind == MW_KIND_CHAT ? mw_str_is(t->dialect, "openai_chat") : t->passthrough;
+	walk->pass = t->passthrough && same_dialect && !t->has_defaults && !t->plays;
+}
+
+static struct mw_str quote(struct mw_arena *a, struct mw_str text)
+{
+	struct mw_buf b;
+	mw_buf_init(&b, MW_MAX_BODY);
+	mw_json_quote(&b, text);
+	struct mw_str s = mw_arena_dup(a, mw_buf_str(&b));
+	mw_buf_deinit(&b);
+	return s;
+}
+
+/* The client's body without what it says to the gateway; most say nothing, and it is the body
+ * itself. */
+static bool strip(struct mw_walk *walk, struct mw_err *err)
+{
+	static const bool ours[MW_MEMBERS] = {
+#define THEIRS				 false
+#define OURS				 true
+#define MW_MEMBER(id, name, kind, whose) whose,
+#include "call/members.def"
+#undef MW_MEMBER
+	};
+	struct mw_call *call = &walk->call;
+	struct mw_json_edit edits[MW_MEMBERS];
+	size_t n = 0;
+	for (size_t i = 0; i < MW_MEMBERS; i++)
+		if (ours[i] && call->members[i].kind != MW_JSON_NONE)
+			edits[n++] = (struct mw_json_edit){mw_call_members[i], MW_NOSTR};
+	walk->body = call->body;
+	return n == 0 || mw_json_edit(call->body, edits, n, call->arena, &walk->body, err);
+}
+
+static bool encode(struct mw_walk *walk)
+{
+	struct mw_err err = {0};
+	struct mw_attempt *at = &walk->attempt;
+	if (!walk->client_model_json.p)
+		walk->client_model_json = quote(walk->call.arena, walk->call.asked);
+	bool ok = walk->body.p || strip(walk, &err);
+	at->body = walk->body;
+	if (ok && at->target->plays)
+		return true;
+	if (ok && !walk->pass)
+		return mw_runtime_request(&walk->translation, walk->body, &at->body, &walk->fault);
+	ok = ok && mw_pass_request(&walk->call, walk->body, walk->translation.model,
+		       at->target->stream_usage, &at->body, &err);
+	if (!ok)
+		mw_reply_set_fault(walk, &err);
+	return ok;
+}
+
+/* ---- where ---------------------------------------------------------------------------------- */
+
+/* Percent-encodes what may not stand in a path. A slash stays: some providers' names hold one. */
+static struct mw_str path_text(struct mw_arena *a, struct mw_str s)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char *p = mw_arena_alloc(a, s.n * 3 + 1), *to = p;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
+		if (plain) {
+			*to++ = (char)c;
+			continue;
+		}
+		*to++ = '%';
+		*to++ = hex[c >> 4];
+		*to++ = hex[c & 15];
+	}
+	return mw_strn(p, (size_t)(to - p));
+}
+
+static struct mw_str url_of(struct mw_walk *walk, const struct mw_door *door)
+{
+	struct mw_str url = walk->call.stream ? door->stream_url : door->url;
+	struct mw_str hole = MW_STR("{model}");
+	const char *at = mw_str_search(url, hole);
+	if (!at)
+		return url;
+	struct mw_arena *a = walk->call.arena;
+	size_t before = (size_t)(at - url.p);
+	struct mw_str name = path_text(a, walk->translation.model);
+	return mw_arena_printf(a, "%.*s%.*s%.*s", (int)before, url.p, MW_FMT(name),
+	    (int)(url.n - before - hole.n), at + hole.n);
+}
+
+static size_t count_extra(const struct mw_call *call)
+{
+	size_t n = 0;
+	for (const struct mw_extra_header *h = call->to_target; h; h = h->next)
+		n++;
+	return n;
+}
+
+static void fill_request(struct mw_walk *walk, struct mw_exchange_request *request)
+{
+	struct mw_call *call = &walk->call;
+	const struct mw_door *door = &walk->attempt.target->doors[call->kind];
+	size_t n = 0;
+	struct mw_header *headers = mw_arena_alloc(
+	    call->arena, (door->n_headers + count_extra(call) + 1) * sizeof(*headers));
+	headers[n++] = (struct mw_header){MW_STR("Content-Type"), MW_STR("application/json")};
+	for (size_t i = 0; i < door->n_headers; i++)
+		headers[n++] = door->headers[i];
+	for (const struct mw_extra_header *h = call->to_target; h; h = h->next)
+		headers[n++] = h->header;
+	*request = (struct mw_exchange_request){
+	    .method = MW_STR("POST"),
+	    .url = url_of(walk, door),
+	    .headers = headers,
+	    .n_headers = n,
+	    .body = walk->attempt.body,
+	    .connect_ms = (uint32_t)(call->settings->connect_us / 1000),
+	};
+}
+
+/* ---- the step ------------------------------------------------------------------------------- */
+
+/* Sets up the attempt and encodes its body. False: it cannot be encoded; walk->fault says why. */
+static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
+{
+	uint64_t now = mw_env_now(walk->call.env);
+	walk->attempt = (struct mw_attempt){
+	    .number = walk->call.attempts + 1,
+	    .target = step->target,
+	    .left_us = walk->deadline_us > now ? walk->deadline_us - now : 0,
+	};
+	walk->plan_step = step;
+	walk->call.usage = (struct mw_usage){0};
+	walk->call.finish = MW_NOSTR;
+	describe(walk);
+	return encode(walk);
+}
+
+/* False: hook attempt skips this one. */
+static bool wanted(struct mw_walk *walk)
+{
+	struct mw_policies *policies = mw_walk_policies(walk);
+	struct mw_decision d = {.verdict = MW_GO};
+	if (mw_policies_want(policies, walk->call.model, MW_HOOK_ATTEMPT))
+		mw_hook_attempt(policies, &walk->call, &walk->attempt, &d);
+	return d.verdict != MW_SKIP;
+}
+
+static enum mw_next give_up(struct mw_walk *walk)
+{
+	mw_reply_fault(walk);
+	return MW_STEP_END;
+}
+
+static enum mw_next send_now(struct mw_walk *walk)
+{
+	struct mw_arena *a = walk->call.arena;
+	if (!walk->attempt.target->plays) {
+		struct mw_exchange_request *request = mw_arena_alloc(a, sizeof(*request));
+		fill_request(walk, request);
+		mw_attempt_start(walk, request);
+		return MW_STEP_GO;
+	}
+	struct mw_play_script *script = mw_arena_alloc(a, sizeof(*script));
+	if (!mw_runtime_play(&walk->translation, walk->attempt.body, script, &walk->fault))
+		return give_up(walk);
+	mw_attempt_play(walk, script);
+	return MW_STEP_GO;
+}
+
+enum mw_next mw_step_send(struct mw_walk *walk)
+{
+	for (;;) {
+		const struct mw_plan_step *step = walk->waiting;
+		walk->waiting = NULL;
+		if (!step) {
+			step = next_step(walk);
+			uint64_t pause = step ? pause_before(walk, step) : 0;
+			walk->retry_wait_us = 0;
+			if (!step || too_long(walk, pause))
+				return MW_STEP_BACK;
+			if (pause)
+				return wait_for(walk, step, pause);
+		}
+		if (!prepare(walk, step))
+			return give_up(walk);
+		if (wanted(walk))
+			return send_now(walk);
+	}
+}

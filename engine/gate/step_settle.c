@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * SETTLE: the call is over for the client. Cost, metrics, hook complete and the log's line.
+ */
+#include "base/log.h"
+#include "gate/reader.h"
+#include "gate/settle.h"
+#include "gate/steps.h"
+#include "shared/prices.h"
+
+static double seconds(uint64_t us)
+{
+	return (double)us / 1e6;
+}
+
+static void count(struct mw_walk *walk, uint64_t now)
+{
+	const struct mw_call *call = &walk->call;
+	struct mw_metric_cells *c = mw_worker_cells(walk->worker);
+	size_t series = call->target ? call->target->series : 0;
+	mw_metrics_call(c, series, call->status);
+	mw_metrics_observe(c, MW_METRIC_LATENCY, series, seconds(now - call->started_us));
+	if (!call->target)
+		return;
+	if (walk->attempt.ttft_us)
+		mw_metrics_observe(
+		    c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
+	if (now - call->started_us > walk->upstream_us)
+		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series,
+		    seconds(now - call->started_us - walk->upstream_us));
+	if (!call->usage.reported)
+		return;
+	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)call->usage.prompt);
+	mw_metrics_add(c, MW_METRIC_TOKENS_CACHED, series, (double)call->usage.cached);
+	mw_metrics_add(c, MW_METRIC_TOKENS_COMPLETION, series, (double)call->usage.completion);
+	mw_metrics_add(c, MW_METRIC_TOKENS_REASONING, series, (double)call->usage.reasoning);
+	if (call->cost > 0)
+		mw_metrics_add(c, MW_METRIC_COST, series, (double)call->cost / 1e12);
+}
+
+static void write_log(const struct mw_walk *walk, uint64_t now)
+{
+	const struct mw_call *call = &walk->call;
+	const struct mw_target *t = call->target;
+	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
+		    "tokens=%lld+%lld ms=%.1f%s%.*s",
+	    call->id, MW_FMT(call->asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
+	    call->stream ? " stream" : "", call->finish.n ? "" : " unfinished", call->attempts,
+	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
+	    seconds(now - call->started_us) * 1e3,
+	    walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? " error=" : "",
+	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
+		       ? mw_str(mw_err_name(walk->fault.code))
+		       : MW_STR("")));
+}
+
+void mw_settle_cost(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	struct mw_cost cost;
+	call->cost = -1;
+	if (!call->target || !call->target->price || !call->usage.reported)
+		return;
+	mw_price_cost(call->target->price, &call->usage, &cost);
+	call->cost = cost.total;
+}
+
+enum mw_next mw_step_settle(struct mw_walk *walk)
+{
+	struct mw_policies *policies = mw_walk_policies(walk);
+	uint64_t now = mw_env_now(walk->call.env);
+	mw_reader_close(walk);
+	mw_settle_cost(walk);
+	count(walk, now);
+	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
+		mw_hook_complete(policies, &walk->call);
+	write_log(walk, now);
+	return MW_STEP_GO;
+}

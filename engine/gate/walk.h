@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The walk of one call through the gate: the call itself and what only the steps need. Private to
+ * gate/.
+ *
+ * Start here to follow a call: endpoints.c makes a walk when a head has come, steps.c drives it
+ * through the rows of steps.def, attempt.c talks to a target, reader.c turns its reply into the
+ * client's form, reply.c answers. When it is over, mw_walk_end frees it.
+ */
+#ifndef MW_WALK_H
+#define MW_WALK_H
+
+#include "call/call.h"
+#include "gate/worker.h"
+#include "net/http_in.h"
+#include "net/sse.h"
+#include "script/hook.h"
+#include "script/runtime.h"
+
+/* What a step says to the driver. */
+enum mw_next {
+	MW_STEP_GO,   /* on to the next step */
+	MW_STEP_WAIT, /* parked: mw_steps_wake will be called */
+	MW_STEP_BACK, /* to the step before: another attempt, another group */
+	MW_STEP_END,  /* the answer is finished: on to settling */
+};
+
+enum mw_step {
+#define MW_STEP(id, fn) MW_STEP_##id,
+#include "gate/steps.def"
+#undef MW_STEP
+	MW_STEPS,
+};
+
+/* How one reply is read and handed on. */
+struct mw_reader {
+	int status;
+	bool events;	    /* an event stream is being read, event by event */
+	unsigned progress;  /* events that brought content or a finish reason */
+	bool finished;	    /* a finish reason has come (only while bytes pass) */
+	bool whole;	    /* the stream's proper end has come */
+	struct mw_buf body; /* what came, where it is not read event by event */
+	struct mw_sse sse;
+	struct mw_stream *stream; /* translates; NULL while events pass as bytes */
+	struct mw_buf out;	  /* ready for the client, not handed over yet */
+};
+
+struct mw_walk {
+	struct mw_call call;
+	struct mw_list node; /* on the worker's list of walks */
+	struct mw_worker *worker;
+	struct mw_version *version; /* referenced */
+	struct mw_http_req *req;    /* NULL once the answer is finished or the client gone */
+	enum mw_step step;
+	bool running; /* the driver is on the stack */
+	/* routing: which group, and which tier of `order` in it, the plan is for */
+	const struct mw_target *only; /* the client named one deployment */
+	const struct mw_str *fallbacks;
+	size_t n_fallbacks, next_fallback;
+	bool planned; /* a plan has been made for the present group */
+	int tier;     /* of `order` that the present plan is for */
+	struct mw_plan plan;
+	size_t plan_at;			      /* steps of this plan taken so far */
+	const struct mw_plan_step *plan_step; /* of the present attempt */
+	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
+	const struct mw_plan_step *waiting; /* a pause before this step is running */
+	uint64_t pause_us;		    /* how long it is */
+	uint64_t retry_wait_us; /* hook result asked for this pause before the next attempt */
+	uint64_t plan_us;	/* when it was made */
+	uint64_t deadline_us;	/* env's now; 0: none */
+	int num_retries;	/* for this call; -1: as the settings say */
+	uint64_t timeout_us, stream_timeout_us; /* the client's own wish; 0: none */
+	bool drop_params, no_fallbacks;		/* the same */
+	struct mw_str
+	    body; /* call.body without the members that are ours; {NULL,0}: not made yet */
+	/* the present attempt */
+	struct mw_attempt attempt;
+	struct mw_translation translation;
+	bool pass;			 /* same dialect: bytes go through */
+	struct mw_str client_model_json; /* the asked name, quoted */
+	struct mw_exchange *exchange;	 /* NULL when none is under way */
+	struct mw_reader reader;
+	struct mw_timer timer;		   /* the nearest deadline, or a pause before an attempt */
+	uint64_t sent_us;		   /* when it was sent */
+	uint64_t first_by_us, total_by_us; /* deadlines of the attempt; 0: none */
+	uint64_t content_us;		   /* when content came last, or the attempt was sent */
+	bool paused;			   /* the client is slower than the target */
+	uint64_t upstream_us;		   /* time spent in attempts and pauses, for the overhead */
+	/* what is left to tell the client if nothing works */
+	struct mw_fault fault;
+	struct mw_str reply; /* a whole answer in the client's form */
+};
+
+/* The last breath: gives back version, arena and memory. The walk is dead. */
+void mw_walk_end(struct mw_walk *walk);
+
+static inline struct mw_policies *mw_walk_policies(struct mw_walk *walk)
+{
+	return walk->version->policies;
+}
+
+#endif

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests: `gateway`, `upstream`, `certificate`. A failed test shows the gateway's log."""
+import shutil
+import subprocess
+
+import pytest
+
+from harness import Gateway, Nobody, Upstream
+
+started = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for gw in item.stash.get(started, []):
+            report.sections.append(("moonweir (pid %d)" % gw.pid, gw.stdout + gw.log[-20000:]))
+
+
+@pytest.fixture
+def gateway(request, tmp_path):
+    """gateway(config, args=…, files=…, env=…) starts the binary; each is stopped at the end and must leave well."""
+    mine = request.node.stash.setdefault(started, [])
+
+    def start(config=None, **options):
+        folder = tmp_path / ("gateway%d" % len(mine))
+        folder.mkdir()
+        mine.append(Gateway(config, folder=str(folder), **options))
+        return mine[-1]
+    yield start
+    faults = []
+    for gw in mine:
+        try:
+            gw.stop()
+        except AssertionError as e:
+            faults.append(str(e))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def upstream():
+    """upstream(reply or function) starts a scripted provider."""
+    mine = []
+
+    def start(handler, **options):
+        mine.append(Upstream(handler, **options))
+        return mine[-1]
+    yield start
+    for up in mine:
+        up.stop()
+
+
+@pytest.fixture
+def nobody():
+    """A port at which connections are refused."""
+    return Nobody()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """(certificate, key): files for a TLS upstream at 127.0.0.1, signed by nobody but itself."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl program to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    files = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
