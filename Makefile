@@ -244,8 +244,8 @@ bench: ## what a call costs, against nginx and against no gateway (about 5 minut
 	@$(SUB) $(BIN) $(BENCH_BIN)
 	@$(PYTHON) tests/bench/bench.py $(ARGS)
 
-format: ## lay out the C files by .clang-format
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+format: ## lay out the C sources by .clang-format
+	@clang-format -i $$(git ls-files '*.c')
 
 .PHONY: help
 help: ## list the targets
