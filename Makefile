@@ -6,9 +6,9 @@ SAN     ?=
 CC      ?= gcc
 OUT     := $(BUILD)$(if $(SAN),/$(SAN))
 
-PACKAGES := libevent libcurl libcjson luajit yaml-0.1
+PACKAGES := libevent libcurl luajit yaml-0.1
 # Debian's names; `package/program` is satisfied by any program of that name on the PATH
-DEPS_BUILD := gcc/gcc make/make pkg-config/pkg-config libc6-dev libevent-dev libcurl4-openssl-dev libcjson-dev \
+DEPS_BUILD := gcc/gcc make/make pkg-config/pkg-config libc6-dev libevent-dev libcurl4-openssl-dev \
               libluajit-5.1-dev libyaml-dev
 DEPS_TEST  := $(DEPS_BUILD) luajit/luajit lua-busted/busted lua-check/luacheck libcmocka-dev clang/clang \
               libclang-rt-14-dev clang-format/clang-format python3-pytest python3-jsonschema python3-venv \
@@ -146,6 +146,20 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/tiny/libtiny.a
 	$(Q)$(CC) $(CFLAGS) $(TINY) $(LIBCFLAGS) -Itests/unit -MMD -MP $(LDFLAGS) -o $@ $< $(OUT)/tiny/libtiny.a $(LIBS) -lcmocka
 -include $(TINY_OBJ:.o=.d) $(UNIT_BIN:=.d)
 
+# The C modules of the binary, for plain luajit, so that lua/ can be tested without it.
+LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
+LUA_MODS     := $(OUT)/lua/mwjson.so $(OUT)/lua/mwlib.so
+$(OUT)/lua/mwjson.so: $(LUA_MOD_BASE) $(wildcard engine/script/convert*.c) engine/script/shape.c
+$(OUT)/lua/mwlib.so: $(LUA_MOD_BASE) engine/script/lib.c
+$(LUA_MODS): $(wildcard engine/base/*.h engine/script/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) $(LIBCFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -lm
+export LUA_CPATH = $(abspath $(OUT))/lua/?.so;;
+
+.PHONY: lua-modules
+lua-modules: $(LUA_MODS) ## build/lua/mwjson.so and mwlib.so, for plain luajit (LUA_CPATH)
+
 # ThreadSanitizer cannot live with all that the kernel does to addresses
 STILL = $(if $(filter thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 
@@ -154,11 +168,11 @@ unit: ## tests of engine/, file by file (cmocka)
 	@$(SUB) $(UNIT_BIN)
 	@bad=0; for t in $(UNIT_BIN); do echo "$$t"; $(STILL) $$t || bad=1; done; exit $$bad
 
-lua: ## tests of lua/ and policies/ (busted on LuaJIT)
-	@busted --lua=luajit -o TAP --lpath='./?.lua;./?/init.lua;./tests/lua/?.lua' tests/lua
+lua: lua-modules ## tests of lua/ and policies/ (busted on LuaJIT)
+	@LUA_PATH='./?.lua;./?/init.lua;./tests/lua/?.lua;;' busted --lua=luajit -o TAP tests/lua
 
-conformance: ## every dialect and feature, from fixtures and recorded traffic (busted on LuaJIT)
-	@busted --lua=luajit -o TAP --lpath='./?.lua;./?/init.lua' tests/conformance
+conformance: lua-modules ## every dialect and feature, from fixtures and recorded traffic (busted on LuaJIT)
+	@LUA_PATH='./?.lua;./?/init.lua;;' busted --lua=luajit -o TAP tests/conformance
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
 	@$(SUB) $(BIN)
@@ -230,8 +244,8 @@ bench: ## what a call costs, against nginx and against no gateway (about 5 minut
 	@$(SUB) $(BIN) $(BENCH_BIN)
 	@$(PYTHON) tests/bench/bench.py $(ARGS)
 
-format: ## lay out the C files by .clang-format
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+format: ## lay out the C sources by .clang-format
+	@clang-format -i $$(git ls-files '*.c')
 
 .PHONY: help
 help: ## list the targets

@@ -46,5 +46,8 @@ MW_NORETURN MW_COLD void mw_require_failed(const char *cond, const char *file, i
 #ifndef MW_MAX_DEPTH
 #define MW_MAX_DEPTH 128 /* nesting of a JSON text */
 #endif
+#ifndef MW_MAX_MEMBERS
+#define MW_MAX_MEMBERS 65536 /* members of one JSON object: each is compared with the others */
+#endif
 
 #endif

@@ -26,16 +26,16 @@ void mw_buf_deinit(struct mw_buf *b)
 
 bool mw_buf_reserve(struct mw_buf *b, size_t n)
 {
-	if (b->cap - b->n >= n)
-		return true;
 	if (n > b->max || b->n > b->max - n) {
 		b->full = true;
 		return false;
 	}
+	if (b->cap - b->n >= n)
+		return true;
 	size_t cap = MW_MAX(b->cap * 2, (size_t)MW_BUF_FIRST);
 	while (cap < b->n + n)
 		cap *= 2;
-	char *p = mw_mem_try(b->p, cap);
+	char *p = mw_mem_try(b->p, cap + 1); /* one byte more than is told: vsnprintf's NUL */
 	if (!p) {
 		b->full = true;
 		return false;
@@ -70,8 +70,7 @@ void mw_buf_addf(struct mw_buf *b, const char *fmt, ...)
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	/* one byte more for vsnprintf's NUL, which is not counted as content */
-	if (n > 0 && mw_buf_reserve(b, (size_t)n + 1)) {
+	if (n > 0 && mw_buf_reserve(b, (size_t)n)) {
 		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
 	}

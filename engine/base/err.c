@@ -40,14 +40,16 @@ bool mw_err_prefix(struct mw_err *err, const char *fmt, ...)
 {
 	if (!err)
 		return false;
-	char old[sizeof(err->text)];
-	memcpy(old, err->text, sizeof(old));
+	char prefix[256];
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	vsnprintf(prefix, sizeof(prefix) - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+	strcat(prefix, ": ");
+	size_t n = strlen(prefix), rest = MW_MIN(strlen(err->text), sizeof(err->text) - 1 - n);
+	memmove(err->text + n, err->text, rest);
+	memcpy(err->text, prefix, n);
+	err->text[n + rest] = '\0';
 	return false;
 }
 

@@ -3,6 +3,9 @@
  * Metrics: one list (metrics.def), cells per worker that only their worker writes, summed when they
  * are read. Series belong to (model, target) pairs, are made when settings are read and are never
  * removed, so that counters survive a reload.
+ *
+ * Cells lie in segments that are published once and never move; that is why workers need no lock
+ * while the main thread makes further series.
  */
 #ifndef MW_METRICS_H
 #define MW_METRICS_H
@@ -30,14 +33,15 @@ enum mw_metric {
 
 struct mw_metric_cells *mw_metrics_cells(struct mw_metrics *m, size_t worker);
 
-/* All from the cells' own worker, wait-free: counters and gauges by a delta, histograms by a value.
- */
+/* All from the cells' own worker, wait-free: counters and gauges by a delta, histograms by a value,
+ * the calls (MW_METRIC_CALLS) by the HTTP status they ended with. */
 void mw_metrics_add(struct mw_metric_cells *c, enum mw_metric id, size_t series, double delta);
 void mw_metrics_observe(struct mw_metric_cells *c, enum mw_metric id, size_t series, double value);
-/* calls and errors have one more label: the status or error name. `code` is an HTTP status. */
-void mw_metrics_call(struct mw_metric_cells *c, size_t series, int code);
+void mw_metrics_call(struct mw_metric_cells *c, size_t series, int status);
 
-/* The Prometheus text of everything, into b. Any thread. */
+/* The Prometheus text of everything, into b, and figures of the process. Any thread. Series appear
+ * in the order in which they were made; a histogram and a status only once there is something to
+ * say. */
 void mw_metrics_write(struct mw_metrics *m, struct mw_buf *b);
 
 #endif

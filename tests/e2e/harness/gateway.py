@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The real binary, with settings of the test's choice, on a free port.
 
-    gw = gateway('''
-        model_list:
-          - model_name: m
-            litellm_params: {model: openai/x, api_base: %s, api_key: sk-up}
-    ''' % up.base)
+    gw = gateway({"model_list": [model("m", up)]})
     assert gw.chat("hi", model="m").content == "hello"
 """
 import json
@@ -24,6 +20,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.a
 BINARY = os.path.abspath(os.environ.get("MOONWEIR", os.path.join(ROOT, "build", "moonweir")))
 READY = re.compile(r"listening on http://[^:\s]+:(\d+)")
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed|core dumped")
+
+
+# what an api_base brings of the path, as LiteLLM's users write it; "/v1" for all others
+BASE_PATHS = {"anthropic": "", "gemini": "/v1beta"}
+
+
+def model(name, upstream, provider_model="openai/up-model", **params):
+    """An entry of model_list: this name, answered by an upstream (or by `nobody`). `params` are litellm_params."""
+    path = BASE_PATHS.get(provider_model.split("/")[0], "/v1")
+    known = {"model": provider_model, "api_base": upstream.url + path, "api_key": "sk-up"}
+    return {"model_name": name, "litellm_params": {**known, **params}}
 
 
 def clean_env(extra=None):
@@ -48,7 +55,7 @@ class Gateway:
             self.write(name, text)
         argv = [BINARY, *args]
         if config is not None:
-            self.write("config.yaml", config if isinstance(config, str) else json.dumps(config))
+            self.write("config.yaml", config if isinstance(config, str) else json.dumps(config, indent=2))
             argv += ["--config", os.path.join(self.folder, "config.yaml")]
         if "--port" not in args:
             argv += ["--port", "0"]

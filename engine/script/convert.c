@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The converter of a Lua state: its parts, and the calls from C, which keep errors from passing
+ * through the caller's frames.
+ */
+#include "script/convert_in.h"
+
+enum {
+	SCRATCH = 64 << 10,    /* what scratch keeps between texts */
+	LONGEST = MW_MAX_BODY, /* what scratch may hold at all */
+};
+
+/* Their addresses are keys in the registry. */
+static const char parts_key, read_key, write_key;
+
+static int converter_gc(lua_State *L)
+{
+	struct mw_converter *c = lua_touserdata(L, 1);
+	mw_buf_deinit(&c->text);
+	mw_buf_deinit(&c->keys);
+	return 0;
+}
+
+static int null_tostring(lua_State *L)
+{
+	lua_pushliteral(L, "null");
+	return 1;
+}
+
+static int raw_tostring(lua_State *L)
+{
+	lua_pushlstring(L, lua_touserdata(L, 1), lua_objlen(L, 1));
+	return 1;
+}
+
+static int raw_eq(lua_State *L)
+{
+	struct mw_str a = {lua_touserdata(L, 1), lua_objlen(L, 1)};
+	struct mw_str b = {lua_touserdata(L, 2), lua_objlen(L, 2)};
+	lua_pushboolean(L, mw_str_eq(a, b));
+	return 1;
+}
+
+static void set_method(lua_State *L, const char *name, lua_CFunction fn)
+{
+	lua_pushcfunction(L, fn);
+	lua_setfield(L, -2, name);
+}
+
+/* Pushes a table with the upvalues at 1 to MW_UPS. */
+static void make_parts(lua_State *L)
+{
+	lua_createtable(L, MW_UPS, 0);
+	struct mw_converter *c = lua_newuserdata(L, sizeof(*c));
+	mw_buf_init(&c->text, LONGEST);
+	mw_buf_init(&c->keys, LONGEST);
+	mw_shape_reset(&c->shapes);
+	lua_createtable(L, 0, 1);
+	set_method(L, "__gc", converter_gc);
+	lua_setmetatable(L, -2);
+	lua_rawseti(L, -2, 1);
+	lua_newtable(L);
+	lua_rawseti(L, -2, 2);
+	lua_newtable(L);
+	lua_rawseti(L, -2, 3);
+
+	c->null = lua_newuserdata(L, 1);
+	lua_createtable(L, 0, 1);
+	set_method(L, "__tostring", null_tostring);
+	lua_setmetatable(L, -2);
+	lua_rawseti(L, -2, 4);
+	lua_createtable(L, 0, 0);
+	c->array = lua_topointer(L, -1);
+	lua_rawseti(L, -2, 5);
+	lua_createtable(L, 0, 2);
+	c->raw = lua_topointer(L, -1);
+	set_method(L, "__tostring", raw_tostring);
+	set_method(L, "__eq", raw_eq);
+	lua_rawseti(L, -2, 6);
+}
+
+static void registry_get(lua_State *L, const char *key)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+/* Takes the value on top of the stack. */
+static void registry_set(lua_State *L, const char *key)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+	lua_insert(L, -2);
+	lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+void mw_convert_push_closure(lua_State *L, lua_CFunction fn)
+{
+	registry_get(L, &parts_key);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		make_parts(L);
+		lua_pushvalue(L, -1);
+		registry_set(L, &parts_key);
+	}
+	int parts = lua_gettop(L);
+	for (int i = 1; i <= MW_UPS; i++)
+		lua_rawgeti(L, parts, i);
+	lua_pushcclosure(L, fn, MW_UPS);
+	lua_remove(L, parts);
+}
+
+struct mw_converter *mw_convert_self(lua_State *L)
+{
+	return lua_touserdata(L, MW_UP_CONVERTER);
+}
+
+void mw_convert_trim(struct mw_buf *scratch)
+{
+	mw_buf_clear(scratch);
+	if (scratch->cap > SCRATCH)
+		mw_buf_deinit(scratch);
+}
+
+void mw_convert_push_raw(lua_State *L, struct mw_str text)
+{
+	memcpy(lua_newuserdata(L, text.n), text.p, text.n);
+	lua_pushvalue(L, MW_UP_RAW);
+	lua_setmetatable(L, -2);
+}
+
+void mw_convert_push_list(lua_State *L, struct mw_shapes *shapes, uint16_t shape)
+{
+	lua_rawgeti(L, MW_UP_LISTS, shape);
+	if (shapes->at[shape].used)
+		return;
+	lua_pop(L, 1);
+	int count = shapes->at[shape].count;
+	lua_createtable(L, count, 0);
+	lua_pushboolean(L, 1);
+	lua_rawseti(L, -2, 0);
+	for (uint16_t at = shape; count; at = shapes->at[at].parent) {
+		lua_rawgeti(L, MW_UP_NAMES, at);
+		lua_rawseti(L, -2, count--);
+	}
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, MW_UP_LISTS, shape);
+	shapes->at[shape].used = true;
+}
+
+enum mw_table_kind mw_convert_kind(lua_State *L, const struct mw_converter *c, int idx)
+{
+	if (!lua_getmetatable(L, idx))
+		return MW_TABLE_PLAIN;
+	if (lua_topointer(L, -1) == c->array) {
+		lua_pop(L, 1);
+		return MW_TABLE_ARRAY;
+	}
+	lua_rawgeti(L, -1, 0);
+	bool listed = lua_toboolean(L, -1);
+	lua_pop(L, listed ? 1 : 2);
+	return listed ? MW_TABLE_LISTED : MW_TABLE_PLAIN;
+}
+
+/* ---- calls from C ------------------------------------------------------------------------------
+ */
+
+struct job {
+	struct mw_str text;
+	struct mw_buf *out;
+	struct mw_err *err;
+	bool ok;
+};
+
+static int read_job(lua_State *L)
+{
+	struct job *job = lua_touserdata(L, 1);
+	job->ok = mw_convert_read(L, job->text, job->err);
+	return job->ok ? 1 : 0;
+}
+
+static int write_job(lua_State *L)
+{
+	struct job *job = lua_touserdata(L, 1);
+	job->ok = mw_convert_write(L, 2, job->out, job->err);
+	return 0;
+}
+
+static int make_jobs(lua_State *L)
+{
+	mw_convert_push_closure(L, read_job);
+	registry_set(L, &read_key);
+	mw_convert_push_closure(L, write_job);
+	registry_set(L, &write_key);
+	return 0;
+}
+
+static bool no_memory(lua_State *L, struct mw_err *err)
+{
+	lua_pop(L, 1);
+	return mw_err_set(
+	    err, MW_ERR_INTERNAL, "the Lua state has no memory left for a JSON value");
+}
+
+/* Pushes the job that is kept under the key; false (nothing pushed) when it cannot be made. */
+static bool push_job(lua_State *L, const char *key, struct mw_err *err)
+{
+	registry_get(L, key);
+	if (!lua_isnil(L, -1))
+		return true;
+	lua_pop(L, 1);
+	if (lua_cpcall(L, make_jobs, NULL) != 0)
+		return no_memory(L, err);
+	registry_get(L, key);
+	return true;
+}
+
+bool mw_convert_decode(lua_State *L, struct mw_str text, struct mw_err *err)
+{
+	struct job job = {.text = text, .err = err};
+	if (!push_job(L, &read_key, err))
+		return false;
+	lua_pushlightuserdata(L, &job);
+	if (lua_pcall(L, 1, 1, 0) != 0)
+		return no_memory(L, err);
+	if (!job.ok)
+		lua_pop(L, 1);
+	return job.ok;
+}
+
+bool mw_convert_encode(lua_State *L, int idx, struct mw_buf *out, struct mw_err *err)
+{
+	struct job job = {.out = out, .err = err};
+	if (idx < 0 && idx > LUA_REGISTRYINDEX)
+		idx += lua_gettop(L) + 1;
+	if (!push_job(L, &write_key, err))
+		return false;
+	lua_pushlightuserdata(L, &job);
+	lua_pushvalue(L, idx);
+	if (lua_pcall(L, 2, 0, 0) != 0)
+		return no_memory(L, err);
+	return job.ok;
+}
