@@ -7,7 +7,7 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer sk-bench"
 file:close()
 
-function done(summary, latency) -- luacheck: ignore (wrk calls it)
+function done(summary, latency)
 	local e = summary.errors
 	io.write(string.format("calls=%d seconds=%.6f p50=%.1f p99=%.1f failed=%d\n", summary.requests,
 		summary.duration / 1e6, latency:percentile(50), latency:percentile(99),

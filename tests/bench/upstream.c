@@ -22,16 +22,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IN_MAX	(1 << 20) /* a whole request */
-#define OUT_MAX 512	  /* one event */
+#define IN_MAX  (1 << 20) /* a whole request */
+#define OUT_MAX 512       /* one event */
 
 struct conn {
 	int fd;
-	size_t have;	    /* bytes in `in` */
-	size_t need;	    /* bytes of the whole request, once its head is read; 0: not yet */
-	int next;	    /* the event to send next; -1: no stream is under way */
+	size_t have;        /* bytes in `in` */
+	size_t need;        /* bytes of the whole request, once its head is read; 0: not yet */
+	int next;           /* the event to send next; -1: no stream is under way */
 	bool with_usage;    /* the stream ends with its usage */
-	int64_t due;	    /* when that event is to leave, in ms */
+	int64_t due;        /* when that event is to leave, in ms */
 	struct conn *later; /* the next in the queue of paced streams */
 	char *in;
 };
