@@ -372,6 +372,7 @@ int main(int argc, char **argv)
 {
 	struct program p = {.options = parse_arguments(argc, argv)};
 	struct mw_err err = {0};
+	mw_mem_tune();
 	signal(SIGPIPE, SIG_IGN);
 	mw_fetch_global_init();
 	int rc = 1;
