@@ -112,8 +112,7 @@ size_t mw_json_scan_utf8(const char *p, const char *end);
 /* The rest of a string from the first byte that is not plain. */
 const char *mw_json_scan_string_rest(struct mw_json_scan *s, const char *p, bool *escaped);
 
-/* From behind the opening quote to the closing one. `escaped` becomes true if there is a backslash.
- */
+/* From behind the opening quote to the closing one. `escaped` becomes true if it has a backslash. */
 static inline const char *mw_json_scan_string(struct mw_json_scan *s, const char *p, bool *escaped)
 {
 	p = mw_json_scan_plain(p, s->end);
