@@ -169,4 +169,7 @@ static inline const char *mw_json_scan_word(
  * bytes, and returns the end of what was written. A lone surrogate becomes U+FFFD. */
 char *mw_json_scan_unescape(char *out, struct mw_str raw);
 
+/* Is the inside of a checked string, without its escapes, equal to `plain`? */
+bool mw_json_scan_same(struct mw_str raw, struct mw_str plain);
+
 #endif
