@@ -21,7 +21,7 @@ enum {
 
 struct name {
 	const char *quote; /* where it begins in the text */
-	uint32_t n;	   /* bytes between its quotes */
+	uint32_t n;        /* bytes between its quotes */
 	uint32_t hash;
 };
 
@@ -341,7 +341,7 @@ bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json
 	for (size_t i = 0; i < n; i++)
 		found[i] = (struct mw_json){MW_JSON_NONE, MW_NOSTR};
 	bool ok = text.n <= UINT32_MAX ? check_text(&c, root)
-				       : (bool)stop(&c, MW_JSON_FAULT_MEMORY, begin);
+	                               : (bool)stop(&c, MW_JSON_FAULT_MEMORY, begin);
 	if (c.names != c.few)
 		mw_mem_free(c.names);
 	mw_mem_free(c.slots);

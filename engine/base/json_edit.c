@@ -19,7 +19,7 @@ struct editor {
 	struct mw_arena *arena;
 	struct mw_err *err;
 	struct mw_str path; /* of the edit under way, for messages */
-	size_t above;	    /* its bytes that belong to the levels above */
+	size_t above;       /* its bytes that belong to the levels above */
 	int depth;
 };
 

@@ -23,7 +23,7 @@ enum mw_json_fault {
 	MW_JSON_FAULT_COLON,
 	MW_JSON_FAULT_MORE_ITEMS,   /* a comma or ']' */
 	MW_JSON_FAULT_MORE_MEMBERS, /* a comma or '}' */
-	MW_JSON_FAULT_END,	    /* nothing */
+	MW_JSON_FAULT_END,          /* nothing */
 	/* what is wrong with what stands there */
 	MW_JSON_FAULT_STRING_CUT,
 	MW_JSON_FAULT_ESCAPE,

@@ -23,8 +23,8 @@ struct mw_shape {
 	struct mw_str name; /* the last one of the list */
 	uint16_t parent;
 	uint16_t likely; /* the child that was taken last; 0: none */
-	uint16_t count;	 /* names in the list */
-	bool used;	 /* for the owner: is there something that belongs to this shape? */
+	uint16_t count;  /* names in the list */
+	bool used;       /* for the owner: is there something that belongs to this shape? */
 };
 
 struct mw_shapes {

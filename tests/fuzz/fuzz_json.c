@@ -63,11 +63,11 @@ static bool utf8(struct plain *t, uint32_t *out)
 {
 	unsigned char lead = *t->p++;
 	int tails = lead >= 0xf8   ? -1
-		    : lead >= 0xf0 ? 3
-		    : lead >= 0xe0 ? 2
-		    : lead >= 0xc0 ? 1
-		    : lead >= 0x80 ? -1
-				   : 0;
+	            : lead >= 0xf0 ? 3
+	            : lead >= 0xe0 ? 2
+	            : lead >= 0xc0 ? 1
+	            : lead >= 0x80 ? -1
+	                           : 0;
 	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
 	if (tails < 0)
 		return false;
