@@ -25,7 +25,7 @@ enum {
 
 struct listing {
 	struct mw_arena *arena;
-	struct mw_str root;		/* the folder */
+	struct mw_str root;             /* the folder */
 	struct mw_str names[MAX_FILES]; /* below it; its entry first, the others sorted */
 	size_t n;
 	bool too_many;
@@ -186,9 +186,9 @@ static void name_version(struct mw_bundle_policy *p)
 static bool read_policy(const struct reading *r, struct mw_str (*shipped)(struct mw_str name))
 {
 	struct mw_str path = r->ref->path;
-	bool good = path.n == 0		? read_shipped(r, shipped)
-		    : is_folder(path.p) ? read_folder(r)
-					: read_one(r, files_new(r, 1), last_part(path), path);
+	bool good = path.n == 0         ? read_shipped(r, shipped)
+	            : is_folder(path.p) ? read_folder(r)
+	                                : read_one(r, files_new(r, 1), last_part(path), path);
 	if (good)
 		name_version(r->policy);
 	return good;

@@ -229,8 +229,8 @@ struct mw_settings *mw_settings_read(
 	struct mw_arena *scratch = mw_arena_new();
 	struct mw_str text;
 	struct mw_settings *s = mw_file_read(path, MAX_FILE, scratch, &text, err)
-				    ? parse(text, path, true, world, err)
-				    : NULL;
+	                            ? parse(text, path, true, world, err)
+	                            : NULL;
 	mw_arena_free(scratch);
 	return s;
 }

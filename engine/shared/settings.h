@@ -26,11 +26,11 @@ struct mw_policy_ref {
 	struct mw_str name; /* of a shipped policy; or empty */
 	struct mw_str
 	    path; /* of a file or folder, absolute or relative to the working directory; or empty */
-	struct mw_str params;	     /* JSON object; "{}" where none are given */
+	struct mw_str params;        /* JSON object; "{}" where none are given */
 	const struct mw_str *models; /* groups it is bound to; n_models 0: all */
 	size_t n_models;
 	const char *file; /* where it is named, for messages */
-	int line;	  /* 0: built in */
+	int line;         /* 0: built in */
 };
 
 /* A model: the group of targets that share a model_name. An alias is a model of its own that shares
@@ -40,8 +40,8 @@ struct mw_model {
 	struct mw_str name;
 	struct mw_str means; /* an alias: the name it stands for, which decides for a wildcard; else
 				empty */
-	bool wildcard;	     /* its name holds a '*' */
-	bool hidden;	     /* not listed by /v1/models */
+	bool wildcard;       /* its name holds a '*' */
+	bool hidden;         /* not listed by /v1/models */
 	const struct mw_target **targets; /* by order, then as in the file */
 	size_t n_targets;
 	const struct mw_str *fallbacks; /* names of groups, in order */
@@ -52,7 +52,7 @@ struct mw_model {
 
 struct mw_settings {
 	struct mw_arena *arena; /* owns everything here */
-	const char *file;	/* "" for the embedded defaults */
+	const char *file;       /* "" for the embedded defaults */
 	const char *const
 	    *files; /* every file that was read: the settings, what they include, price map */
 	size_t n_files;
@@ -75,14 +75,14 @@ struct mw_settings {
 	int allowed_fails;     /* -1: LiteLLM's default logic (shared/health.h) */
 	uint64_t cooldown_us;  /* 5 s */
 	bool disable_cooldowns;
-	uint64_t retry_after_us;	    /* least pause between attempts on the same target */
-	unsigned max_fallbacks;		    /* 5 */
-	size_t max_body;		    /* bytes */
+	uint64_t retry_after_us;            /* least pause between attempts on the same target */
+	unsigned max_fallbacks;             /* 5 */
+	size_t max_body;                    /* bytes */
 	uint64_t head_us, body_us, idle_us; /* a client's time for these */
-	size_t policy_memory;		    /* bytes a policy state may hold: 16 MiB */
+	size_t policy_memory;               /* bytes a policy state may hold: 16 MiB */
 	/* look-ups, built last */
-	struct mw_map *by_name;		   /* model_name, alias -> struct mw_model */
-	struct mw_map *by_id;		   /* deployment id -> struct mw_target */
+	struct mw_map *by_name;            /* model_name, alias -> struct mw_model */
+	struct mw_map *by_id;              /* deployment id -> struct mw_target */
 	const struct mw_model **wildcards; /* the most specific first */
 	size_t n_wildcards;
 	_Atomic int refs;

@@ -23,9 +23,9 @@ struct key {
 
 static const struct key keys[] = {
 #define MW_KEY(block, name, kind, least, most) {MW_BLOCK_##block, name, kind, least, most, USED},
-#define MW_LATER(block, name)		       {MW_BLOCK_##block, name, ANY, 0, 0, LATER},
-#define MW_GUARD(block, name)		       {MW_BLOCK_##block, name, ANY, 0, 0, GUARD},
-#define MW_BODY(name)			       {MW_BLOCK_PARAMS, name, ANY, 0, 0, BODY},
+#define MW_LATER(block, name)                  {MW_BLOCK_##block, name, ANY, 0, 0, LATER},
+#define MW_GUARD(block, name)                  {MW_BLOCK_##block, name, ANY, 0, 0, GUARD},
+#define MW_BODY(name)                          {MW_BLOCK_PARAMS, name, ANY, 0, 0, BODY},
 #include "shared/settings.def"
 };
 
@@ -51,7 +51,7 @@ static struct mw_str message(struct mw_reading *r, int line, const char *fmt, va
 	if (!r->file[0]) /* the embedded defaults, or the command line */
 		return mw_arena_dup(r->arena, mw_str(text));
 	return line ? mw_arena_printf(r->arena, "%s:%d: %s", r->file, line, text)
-		    : mw_arena_printf(r->arena, "%s: %s", r->file, text);
+	            : mw_arena_printf(r->arena, "%s: %s", r->file, text);
 }
 
 void mw_settings_fault(struct mw_reading *r, int line, const char *fmt, ...)
@@ -79,8 +79,8 @@ void mw_settings_warn(struct mw_reading *r, int line, const char *fmt, ...)
 static void note(struct mw_reading *r, enum mw_block block, struct mw_str key, struct mw_buf *names)
 {
 	struct mw_str name = block == MW_BLOCK_TOP
-				 ? mw_arena_dup(r->arena, key)
-				 : mw_arena_printf(r->arena, "%s.%.*s", blocks[block], MW_FMT(key));
+	                         ? mw_arena_dup(r->arena, key)
+	                         : mw_arena_printf(r->arena, "%s.%.*s", blocks[block], MW_FMT(key));
 	if (mw_map_set(r->said, name, r))
 		return;
 	if (names->n)

@@ -22,7 +22,7 @@ struct growing { /* targets, until their number is known */
 struct models {
 	struct mw_reading *r;
 	struct growing targets;
-	struct mw_map *series;	     /* labels that are in use: "group\ntarget" */
+	struct mw_map *series;       /* labels that are in use: "group\ntarget" */
 	struct mw_deployment **open; /* deployments of "*": expanded when all others are there */
 	size_t n_open;
 };

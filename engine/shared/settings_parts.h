@@ -24,14 +24,14 @@ struct mw_reading {
 	const struct mw_settings_world *world;
 	struct mw_document documents[MW_SETTINGS_DOCUMENTS];
 	size_t n_documents;
-	const char *file;	  /* that messages name: of what is being read now */
+	const char *file;         /* that messages name: of what is being read now */
 	struct mw_map *variables; /* environment_variables: name -> struct mw_str */
-	struct mw_str spec_env;	  /* JSON: the variables that lua/ may want */
-	struct mw_str *labels;	  /* of the targets, in metrics */
-	struct mw_buf faults;	  /* one a line */
+	struct mw_str spec_env;   /* JSON: the variables that lua/ may want */
+	struct mw_str *labels;    /* of the targets, in metrics */
+	struct mw_buf faults;     /* one a line */
 	size_t n_faults;
 	struct mw_buf later, guards; /* names of keys without effect */
-	struct mw_map *said;	     /* those names, and all warnings: each once */
+	struct mw_map *said;         /* those names, and all warnings: each once */
 };
 
 /* ---- settings_keys.c: what may be said, and what was said */

@@ -84,8 +84,8 @@ static void read_master_key(struct mw_reading *r)
 {
 	const struct mw_yaml *node = mw_settings_value(r, "general_settings", "master_key");
 	r->s->master_key = node && node->text.n
-			       ? node->text
-			       : mw_settings_variable(r, MW_STR("LITELLM_MASTER_KEY"));
+	                       ? node->text
+	                       : mw_settings_variable(r, MW_STR("LITELLM_MASTER_KEY"));
 	if (mw_str_is(r->s->master_key, "sk-1234"))
 		mw_settings_warn(r, node ? node->line : 0,
 		    "the master key is sk-1234, which everybody knows from LiteLLM's "
@@ -134,8 +134,8 @@ static struct mw_prices *read_map(struct mw_reading *r, const char *path, struct
 	struct mw_str text;
 	struct mw_arena *scratch = mw_arena_new();
 	struct mw_prices *prices = mw_file_read(path, MAX_MAP, scratch, &text, err)
-				       ? mw_prices_parse(text, path, err)
-				       : NULL;
+	                               ? mw_prices_parse(text, path, err)
+	                               : NULL;
 	mw_arena_free(scratch);
 	mw_settings_add_file(r, path);
 	return prices;
