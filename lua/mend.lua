@@ -110,6 +110,13 @@ function mend.calls(list)
 	return out[1] and out or nil
 end
 
+-- OpenAI's service tiers; servers have others, which typed clients do not take.
+local TIERS = { auto = true, default = true, flex = true, scale = true, priority = true, fast = true }
+
+function mend.service_tier(value)
+	return TIERS[value] and value or nil
+end
+
 -- A usage object as it came, with the three sums that OpenAI promises and the counts as OpenAI has them.
 function mend.usage(value, flat)
 	value.prompt_tokens, value.completion_tokens = flat.prompt, flat.completion

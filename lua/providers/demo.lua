@@ -221,7 +221,7 @@ local function play_embeddings(wish, body, ctx)
 		local numbers, count = text_model.vector(input, dimensions)
 		tokens = tokens + count
 		data[i] = { object = "embedding", index = i - 1,
-			embedding = body.encoding_format == "base64" and lib.floats_encode(numbers) or numbers }
+			embedding = body.encoding_format == "base64" and lib.base64_encode(lib.floats_encode(numbers)) or numbers }
 	end
 	local reply = { object = "list", data = data, model = ctx.model, usage = { prompt_tokens = tokens, total_tokens = tokens } }
 	wish.first_token_ms = math.min(wish.first_token_ms, 20)
