@@ -176,7 +176,11 @@ function mend.error(body)
 		return nil
 	end
 	if chat.is_array(err) then
-		err = #err == 1 and err[1] or json.encode(err)
+		local words = {}
+		for i, one in ipairs(err) do
+			words[i] = faults.text(type(one) == "table" and (one.message or one.msg) or one)
+		end
+		err = #err == 1 and err[1] or table.concat(words, "; ")
 	end
 	local fault
 	if type(err) == "table" then

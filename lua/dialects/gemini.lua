@@ -48,7 +48,8 @@ end
 
 local function broken_off(word, message)
 	local words = faults.text(given(message))
-	return faults.broken(("the provider broke the answer off (%s)%s"):format(word, words and ": " .. faults.excerpt(words) or ""))
+	words = words and ": " .. faults.excerpt(words) or ""
+	return faults.broken(("the provider broke the answer off (%s)%s"):format(word, words))
 end
 
 local function audio_of(details)
@@ -165,7 +166,8 @@ end
 
 local function image_of(blob)
 	local mime = type(blob.mimeType) == "string" and blob.mimeType or "application/octet-stream"
-	return { type = "image_url", image_url = { url = ("data:%s;base64,%s"):format(mime, tostring(given(blob.data) or "")) } }
+	local data = type(blob.data) == "string" and blob.data or ""
+	return { type = "image_url", image_url = { url = ("data:%s;base64,%s"):format(mime, data) } }
 end
 
 -- What else a candidate tells, under the names of its own.
@@ -252,7 +254,7 @@ end
 
 local function blocked_choice(word)
 	return { index = 0, finish_reason = "content_filter", native_finish_reason = word, logprobs = json.null,
-		message = { role = "assistant", content = json.null, refusal = json.null } }
+		message = { role = "assistant", content = "", refusal = json.null } }
 end
 
 -- A stream that came as one array of JSON (not as events) is one reply: the parts in order, the last word
@@ -375,7 +377,8 @@ local function part_events(out, known, part, logprobs)
 		out[#out + 1] = { kind = "extra", index = index, fields = { images = json.array { image_of(part.inlineData) } } }
 	end
 	if signature then
-		out[#out + 1] = { kind = "extra", index = index, fields = { provider_specific_fields = { thought_signature = signature } } }
+		local fields = { provider_specific_fields = { thought_signature = signature } }
+		out[#out + 1] = { kind = "extra", index = index, fields = fields }
 	end
 end
 

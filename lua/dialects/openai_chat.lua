@@ -429,8 +429,11 @@ function emit.text(self, e)
 	if choice and choice.started and not e.logprobs then
 		return choice.text_head .. quote(e.text) .. self.tail
 	end
-	local tail = e.logprobs and ('},"logprobs":%s,"finish_reason":null}]%s'):format(json.encode(e.logprobs), self.usage_null)
-	return self:delta(e.index, '"content":' .. quote(e.text), tail or nil)
+	local tail
+	if e.logprobs then
+		tail = '},"logprobs":' .. json.encode(e.logprobs) .. ',"finish_reason":null}]' .. self.usage_null
+	end
+	return self:delta(e.index, '"content":' .. quote(e.text), tail)
 end
 
 function emit.reasoning(self, e)

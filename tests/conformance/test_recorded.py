@@ -159,3 +159,19 @@ def test_an_answer_goes_back_as_the_next_turn_with_its_signatures(answers):
         for signature in filter(None, expect.of(exchange)["choices"][0]["signatures"]):
             assert json.dumps(signature) in text, name
     assert len(kept) > 20
+
+
+def test_what_our_own_fixtures_send_is_what_the_schemas_describe():
+    from test_fixtures import CASES
+    checked = 0
+    for name, case in CASES:
+        provider = case["target"].split("/")[0]
+        if "upstream" not in case or provider == "openai":
+            continue
+        operation = "POST /v1/messages" if provider == "anthropic" else "POST /models/{modelsId}:generateContent"
+        errors = SCHEMAS.errors(provider, operation, "request", case["upstream"])
+        # Anthropic's plain API does not list what its betas add
+        errors = [e for e in errors if "context_management" not in e]
+        assert not errors, (name, errors)
+        checked += 1
+    assert checked > 80

@@ -15,13 +15,19 @@ local runtime = require "boot"
 
 local targets, count = {}, 0
 
-local function target(name)
-	if not targets[name] then
+-- `more`: litellm_params beside the usual.
+local function target(name, more)
+	local key = name .. json.encode(more or {})
+	if not targets[key] then
 		count = count + 1
-		runtime.add(count, { model = name, params = { api_key = "k", api_base = "http://up/v1" } })
-		targets[name] = count
+		local params = { api_key = "k", api_base = "http://up/v1" }
+		for member, value in pairs(more or {}) do
+			params[member] = value
+		end
+		runtime.add(count, { model = name, params = params })
+		targets[key] = count
 	end
-	return targets[name]
+	return targets[key]
 end
 
 local function options(job, model)
@@ -58,7 +64,7 @@ local jobs = {}
 
 function jobs.request(job, index, opts)
 	local text, fault = runtime.request(index, "chat", json.encode(job.body), opts)
-	return { out = text and json.decode(text), fault = fault }
+	return { out = text and json.decode(text) or nil, fault = fault }
 end
 
 function jobs.reply(job, index, opts)
@@ -103,7 +109,7 @@ end
 for line in io.lines() do
 	local job = assert(json.decode(line))
 	local ok, answer = pcall(function()
-		local index = target(job.target)
+		local index = target(job.target, job.params)
 		return jobs[job["do"]](job, index, options(job, job.target:match("/(.+)$")))
 	end)
 	print(json.encode(ok and answer or { raised = tostring(answer) }))
