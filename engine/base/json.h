@@ -4,7 +4,7 @@
  * passes mw_json_peek is a whole JSON value by RFC 8259: valid UTF-8, nothing behind it, nested no
  * deeper than MW_MAX_DEPTH, and no object with two members of one name. The other functions rely on
  * that: give them only text that has been checked, or cut from checked text. All functions are pure
- * and thread-safe. A tree (cJSON) is for what is not per call and lives in the file that needs it.
+ * and thread-safe.
  */
 #ifndef MW_JSON_H
 #define MW_JSON_H

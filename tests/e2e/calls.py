@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of a call's walk share: targets with ids, who answered, and what a whole or a broken stream is."""
+import threading
+from collections import Counter
+
+from harness import model
+
+
+def target(ident, up, name="m", provider_model="openai/up-model", **params):
+    """An entry of model_list whose answers are known by their x-litellm-model-id."""
+    return {**model(name, up, provider_model, **params), "model_info": {"id": ident}}
+
+
+def answered_by(gw, calls, **chat):
+    """Who answers so many calls: {target id: how often}."""
+    return Counter(gw.chat(**chat).headers["x-litellm-model-id"] for _ in range(calls))
+
+
+def seconds_between(requests):
+    """The time between the first two requests that an upstream got."""
+    return requests[1].at - requests[0].at
+
+
+def together(function, n):
+    """Runs function(i) for i in 0..n-1, each on a thread of its own; their results in order."""
+    results, faults = [None] * n, []
+
+    def one(i):
+        try:
+            results[i] = function(i)
+        except BaseException as e:                        # shown by the test, not by the thread
+            faults.append(e)
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+    return results
+
+
+# -------------------------------------------------------------------------------------------------------- streams
+
+def chunks(events):
+    """The JSON of all events but [DONE]."""
+    return [e.json for e in events if e.data != "[DONE]"]
+
+
+def text_of(events):
+    return "".join(e.text for e in events)
+
+
+def finishes(events):
+    """The finish reasons of a stream, as they came."""
+    return [c["finish_reason"] for e in chunks(events) for c in e.get("choices", []) if c.get("finish_reason")]
+
+
+def check_whole(events, text="hello", finish="stop"):
+    """A stream that is whole: this text, one finish reason, no error, [DONE] at the end and nowhere else."""
+    assert [e.data for e in events].index("[DONE]") == len(events) - 1, events[-3:]
+    assert not [c for c in chunks(events) if "error" in c]
+    assert text_of(events) == text
+    assert finishes(events) == [finish]
+
+
+def check_broken(events, text):
+    """A stream that failed in the middle: what had come, then one error event, no finish, no [DONE]. The error."""
+    assert "[DONE]" not in [e.data for e in events]
+    *before, last = chunks(events)
+    assert not [c for c in before if "error" in c]
+    assert text_of(events[:-1]) == text
+    assert not finishes(events[:-1])
+    error = last["error"]
+    assert set(last) == {"error"} and {"message", "type", "param", "code"} <= set(error), last
+    assert error["message"] and isinstance(error["code"], str), error
+    return error

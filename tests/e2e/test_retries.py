@@ -1,0 +1,544 @@
+# SPDX-License-Identifier: MIT
+"""What is tried again, when, and where: retries, Retry-After, fallbacks, cooldowns, deadlines."""
+import socket
+import time
+from email.utils import formatdate
+
+import pytest
+
+from calls import answered_by, check_broken, check_whole, seconds_between, target
+from harness import (anthropic, chunk, close, drip, event, gemini, head, in_turn, model, openai, patience, reset, send,
+                     silence, stream, until, wait)
+
+AT_ONCE = {"retry-after-ms": "1"}                         # without it the gateway backs off for a quarter of a second
+
+
+@pytest.fixture
+def good(upstream):
+    """A provider that answers "good", whole or streamed."""
+    return upstream(openai.chat_or_stream("go", "od"))
+
+
+def alone(gateway, up, retries=1, **settings):
+    """One model `m` with one target."""
+    return gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": retries, **settings}})
+
+
+# ---------------------------------------------------------------------------------------------------- what is tried
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+def test_is_tried_again(gateway, upstream, status):
+    up = upstream(in_turn(openai.error(status, headers=AT_ONCE), openai.chat("good")))
+    answer = alone(gateway, up).chat()
+    assert (answer.status, answer.content, len(up.requests)) == (200, "good", 2)
+    assert answer.headers["x-litellm-attempted-retries"] == "1"
+    assert answer.headers["x-litellm-attempted-fallbacks"] == "0"
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_the_clients_own_mistake_is_not_tried_again(gateway, upstream, good, status):
+    up = upstream(openai.error(status, "your own fault", "invalid_request_error", "some_code"))
+    gw = gateway({"model_list": [target("a", up, order=1), target("b", good, order=2)]})
+    answer = gw.chat()
+    assert (answer.status, len(up.requests), len(good.requests)) == (status, 1, 0)
+    assert answer.error["code"] == "some_code" and "your own fault" in answer.error["message"]
+    assert answer.headers["x-litellm-attempted-retries"] == "0"
+
+
+@pytest.mark.parametrize("status, code", [(401, None), (402, None), (403, None), (404, None), (429, "insufficient_quota")])
+def test_is_tried_elsewhere_but_not_again(gateway, upstream, good, status, code):
+    bad = upstream(openai.error(status, code=code))
+    gw = gateway({"model_list": [target("a", bad), target("b", good), target("x", bad, name="lonely")],
+                  "router_settings": {"disable_cooldowns": True, "num_retries": 3}})
+    answer = gw.chat(model="lonely")
+    assert (answer.status, len(bad.requests)) == (status, 1)
+    for n in range(1, 21):
+        answer = gw.chat()
+        assert (answer.status, answer.content) == (200, "good")
+        assert len(good.requests) == n
+    assert len(bad.requests) > 1
+
+
+def test_a_refused_connection_is_tried_again(gateway, nobody):
+    answer = alone(gateway, nobody).chat()
+    assert answer.status == 502 and answer.error
+    assert answer.headers["x-litellm-attempted-retries"] == "1"
+
+
+@pytest.mark.parametrize("fault", [reset(), close(), [send("HTTP/1.1 200 OK\r\ncontent-"), reset()]],
+                         ids=["reset", "closed", "cut in the head"])
+def test_a_connection_lost_before_the_answer_is_tried_again(gateway, upstream, fault):
+    up = upstream(in_turn([fault], openai.chat("good")))
+    answer = alone(gateway, up).chat()
+    assert (answer.status, answer.content) == (200, "good")
+    assert len(up.requests) == 2
+
+
+def test_another_target_is_tried_at_once(gateway, upstream, nobody, good):
+    """No pause where the next target is not the one that failed."""
+    gw = gateway({"model_list": [target("refuses", nobody), target("fails", upstream(openai.error(500))),
+                                 target("good", good)],
+                  "router_settings": {"num_retries": 2, "disable_cooldowns": True}})
+    began = time.monotonic()
+    assert answered_by(gw, 10) == {"good": 10}
+    assert time.monotonic() - began < patience(1.5)
+
+
+def test_a_pause_grows_where_the_provider_asks_for_none(gateway, upstream):
+    up = upstream(in_turn(openai.error(500), openai.chat("good")))
+    assert alone(gateway, up).chat().status == 200
+    assert 0.2 < seconds_between(up.requests) < patience(1)
+
+
+def test_a_connection_that_the_provider_had_closed_is_no_failed_attempt(gateway, upstream):
+    """A kept connection may be closed at any time: the call goes to a fresh one."""
+    up = upstream(openai.chat("good"))
+    gw = alone(gateway, up, retries=0)
+    for _ in range(3):
+        assert gw.chat().status == 200
+        with up.lock:
+            for line in up.open:
+                line.sock.shutdown(socket.SHUT_RDWR)
+    assert gw.chat().status == 200
+
+
+# -------------------------------------------------------------------------------------------------------- how often
+
+@pytest.mark.parametrize("settings, params, body, sent", [
+    ({"router_settings": {"num_retries": 0}}, {}, {}, 1),
+    ({"router_settings": {"num_retries": 3}}, {}, {}, 4),
+    ({"litellm_settings": {"num_retries": 1}}, {}, {}, 2),
+    ({"router_settings": {"num_retries": 1}, "litellm_settings": {"num_retries": 5}}, {}, {}, 2),
+    ({}, {}, {}, 3),
+    ({"router_settings": {"num_retries": 5}}, {"num_retries": 1}, {}, 2),
+    ({"router_settings": {"num_retries": 5}}, {}, {"num_retries": 0}, 1),
+    ({"router_settings": {"num_retries": 0}}, {}, {"num_retries": 2}, 3),
+], ids=["none", "router", "litellm", "router-wins", "default", "target", "body-none", "body"])
+def test_so_many_attempts_are_made(gateway, upstream, settings, params, body, sent):
+    up = upstream(openai.error(503, headers=AT_ONCE))
+    gw = gateway({"model_list": [model("m", up, **params)], **settings})
+    answer = gw.chat(**body)
+    assert (answer.status, len(up.requests)) == (503, sent)
+    assert answer.headers["x-litellm-attempted-retries"] == str(sent - 1)
+
+
+# ------------------------------------------------------------------------------------------------------ Retry-After
+
+@pytest.mark.parametrize("headers, least, most", [
+    ({"retry-after": "1"}, 0.98, 1.5),
+    ({"retry-after": "0.1"}, 0.09, 0.24),
+    ({"Retry-After-Ms": "120"}, 0.11, 0.24),
+    ({"retry-after": "30", "retry-after-ms": "100"}, 0.09, 0.24),
+], ids=["seconds", "fraction", "ms", "ms-wins"])
+def test_the_pause_that_the_provider_asks_for_is_kept(gateway, upstream, headers, least, most):
+    up = upstream(in_turn(openai.error(429, headers=headers), openai.chat("good")))
+    assert alone(gateway, up).chat().status == 200
+    assert least <= seconds_between(up.requests) <= patience(most)
+
+
+def test_the_pause_may_be_given_as_a_date(gateway, upstream):
+    def busy(request):
+        return openai.error(503, headers={"retry-after": formatdate(time.time() + 2, usegmt=True)})
+    up = upstream(in_turn(busy, openai.chat("good")))
+    assert alone(gateway, up).chat().status == 200
+    assert 0.9 <= seconds_between(up.requests) <= patience(2.3)
+
+
+def test_a_pause_of_the_settings_is_the_least(gateway, upstream):
+    up = upstream(in_turn(openai.error(500, headers=AT_ONCE), openai.chat("good")))
+    assert alone(gateway, up, retry_after=0.3).chat().status == 200
+    assert 0.29 <= seconds_between(up.requests) <= patience(0.8)
+
+
+def test_nobody_waits_for_minutes(gateway, upstream):
+    up = upstream(openai.error(429, headers={"retry-after": "3600"}))
+    began = time.monotonic()
+    answer = alone(gateway, up).chat()
+    assert time.monotonic() - began < patience(1)
+    assert (answer.status, answer.headers["retry-after"], len(up.requests)) == (429, "3600", 1)
+
+
+@pytest.mark.parametrize("where", ["group", "tier", "fallback"])
+def test_no_pause_where_somebody_else_stands_ready(gateway, upstream, good, where):
+    busy = upstream(openai.error(429, headers={"retry-after": "20"}))
+    second = {"group": target("b", good), "tier": target("b", good, order=2),
+              "fallback": target("b", good, name="spare")}[where]
+    gw = gateway({"model_list": [target("a", busy, order=1) if where == "tier" else target("a", busy), second],
+                  "router_settings": {"fallbacks": [{"m": ["spare"]}] if where == "fallback" else []}})
+    began = time.monotonic()
+    for _ in range(6):
+        assert gw.chat().content == "good"
+    assert time.monotonic() - began < patience(2)
+    assert busy.requests
+
+
+def test_the_last_error_reaches_the_client(gateway, upstream):
+    up = upstream(in_turn(openai.error(500, "the first words", headers=AT_ONCE),
+                          openai.error(503, "the last words", "overloaded_error", "busy", {"retry-after": "7"})))
+    answer = alone(gateway, up).chat()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+    assert "the last words" in answer.error["message"] and "first" not in answer.error["message"]
+    assert (answer.error["type"], answer.error["code"]) == ("overloaded_error", "busy")
+    assert answer.headers["x-litellm-attempted-retries"] == "1"
+
+
+@pytest.mark.parametrize("vendor, provider_model, status, kind", [
+    (anthropic, "anthropic/claude-x", 529, "overloaded_error"), (gemini, "gemini/gemini-x", 503, "UNAVAILABLE"),
+], ids=["anthropic", "gemini"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_errors_of_other_dialects_keep_status_and_words(gateway, upstream, vendor, provider_model, status, kind, streamed):
+    up = upstream(vendor.error(status, "come back later", kind, {"retry-after": "9"}))
+    gw = gateway({"model_list": [model("m", up, provider_model)], "router_settings": {"num_retries": 0}})
+    answer = gw.chat(stream=streamed)
+    assert (answer.status, answer.headers["retry-after"]) == (status, "9")
+    assert "come back later" in answer.error["message"]
+
+
+# -------------------------------------------------------------------------------------------------------- fallbacks
+
+FORMS = {
+    "router_settings": ({"router_settings": {"fallbacks": [{"m": ["spare"]}]}}, {}),
+    "litellm_settings": ({"litellm_settings": {"fallbacks": [{"m": ["spare"]}]}}, {}),
+    "star": ({"router_settings": {"fallbacks": [{"*": ["spare"]}]}}, {}),
+    "default_fallbacks": ({"router_settings": {"default_fallbacks": ["spare"]}}, {}),
+    "litellm default_fallbacks": ({"litellm_settings": {"default_fallbacks": ["spare"]}}, {}),
+    "chain": ({"router_settings": {"fallbacks": [{"m": ["other", "spare"]}]}}, {}),
+    "unknown is skipped": ({}, {"fallbacks": ["nowhere", "spare"]}),
+    "by id": ({}, {"fallbacks": ["the-spare"]}),
+    "body": ({}, {"fallbacks": ["spare"]}),
+    "body objects": ({}, {"fallbacks": [{"model": "spare"}]}),
+    "body wins": ({"router_settings": {"fallbacks": [{"m": ["other"]}]}}, {"fallbacks": ["spare"]}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fallback_answers(gateway, upstream, good, form):
+    settings, body = FORMS[form]
+    bad = upstream(openai.error(500))
+    gw = gateway({"model_list": [model("m", bad), model("other", bad), target("the-spare", good, name="spare")],
+                  "litellm_settings": {"num_retries": 0, **settings.get("litellm_settings", {})},
+                  "router_settings": settings.get("router_settings", {})})
+    answer = gw.chat(**body)
+    assert (answer.status, answer.content, answer.json["model"]) == (200, "good", "m")
+    assert answer.headers["x-litellm-model-id"] == "the-spare"
+    tried = len(bad.requests)
+    assert answer.headers["x-litellm-attempted-retries"] == str(tried)
+    assert answer.headers["x-litellm-attempted-fallbacks"] == str(tried)
+    check_whole(gw.stream_events(**body), "good")
+
+
+def test_a_fallback_has_retries_of_its_own(gateway, upstream, good):
+    bad = upstream(openai.error(500, headers=AT_ONCE))
+    shaky = upstream(in_turn(openai.error(502, headers=AT_ONCE), openai.chat("good")))
+    gw = gateway({"model_list": [model("m", bad), model("spare", shaky)],
+                  "router_settings": {"num_retries": 1, "fallbacks": [{"m": ["spare"]}]}})
+    answer = gw.chat()
+    assert (answer.status, len(bad.requests), len(shaky.requests)) == (200, 2, 2)
+    assert answer.headers["x-litellm-attempted-retries"] == "3"
+    assert answer.headers["x-litellm-attempted-fallbacks"] == "1"
+
+
+def test_fallbacks_can_be_switched_off(gateway, upstream, good):
+    gw = gateway({"model_list": [model("m", upstream(openai.error(500, "mine"))), model("spare", good)],
+                  "router_settings": {"num_retries": 0, "default_fallbacks": ["spare"]}})
+    answer = gw.chat(disable_fallbacks=True)
+    assert answer.status == 500 and "mine" in answer.error["message"]
+    assert not good.requests
+
+
+def test_fallbacks_end(gateway, upstream):
+    """A circle of fallbacks, and a long chain: each group is tried at most once, and no more than max_fallbacks."""
+    bad = upstream(openai.error(500, "the end"))
+    names = ["g%d" % i for i in range(9)]
+    gw = gateway({"model_list": [model(name, bad) for name in names],
+                  "router_settings": {"num_retries": 0, "max_fallbacks": 3,
+                                      "fallbacks": [{"g0": names[1:]}, {"g1": ["g0"]}]}})
+    assert gw.chat(model="g1").status == 500
+    assert len(bad.requests) == 2
+    answer = gw.chat(model="g0")
+    assert (answer.status, len(bad.requests)) == (500, 6)
+    assert answer.headers["x-litellm-attempted-fallbacks"] == "3"
+
+
+VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
+           "gemini": (gemini, "gemini/gemini-x")}
+
+
+@pytest.mark.parametrize("first, second", [
+    ("openai", "anthropic"), ("openai", "gemini"), ("anthropic", "gemini"), ("anthropic", "openai"), ("gemini", "openai"),
+    ("gemini", "anthropic"),
+])
+def test_a_fallback_may_speak_another_dialect(gateway, upstream, first, second):
+    (a, a_model), (b, b_model) = VENDORS[first], VENDORS[second]
+    bad = upstream(a.error(500))
+    whole, streamed = upstream(b.chat("good")), upstream(b.stream("go", "od"))
+    gw = gateway({"model_list": [model("m", bad, a_model), model("whole", whole, b_model),
+                                 model("streamed", streamed, b_model)],
+                  "router_settings": {"num_retries": 0}})
+    answer = gw.chat("what now?", fallbacks=["whole"], temperature=0.5)
+    assert (answer.status, answer.content, answer.json["model"]) == (200, "good", "m")
+    check_whole(gw.stream_events("what now?", fallbacks=["streamed"]), "good")
+    for up in (whole, streamed):
+        assert "what now?" in up.request.body.decode()
+        assert "fallbacks" not in up.request.json
+
+
+# -------------------------------------------------------------------------------------------------------- cooldowns
+
+def test_a_429_cools_a_target_that_is_not_alone(gateway, upstream, good):
+    busy = upstream(openai.error(429))
+    gw = gateway({"model_list": [target("busy", busy), target("good", good)], "router_settings": {"cooldown_time": 60}})
+    assert answered_by(gw, 25) == {"good": 25}
+    assert len(busy.requests) == 1
+    assert gw.metric("moonweir_cooldowns_total") == 1
+
+
+def test_a_429_does_not_cool_the_only_target(gateway, upstream):
+    up = upstream(openai.error(429))
+    gw = alone(gateway, up, retries=0, cooldown_time=60)
+    for n in range(1, 5):
+        assert gw.chat().status == 429
+        assert len(up.requests) == n
+
+
+def test_a_target_that_fails_more_than_half_of_its_calls_cools(gateway, upstream, good):
+    bad = upstream(openai.error(500))
+    gw = gateway({"model_list": [target("bad", bad), target("good", good)], "router_settings": {"cooldown_time": 60}})
+    answered_by(gw, 40)
+    assert len(bad.requests) == 5
+
+
+def test_a_count_of_allowed_fails_cools_even_the_only_target(gateway, upstream):
+    up = upstream(openai.error(500, headers=AT_ONCE))
+    gw = alone(gateway, up, retries=0, allowed_fails=1, cooldown_time=50)
+    assert [gw.chat().status for _ in range(2)] == [500, 500]
+    answer = gw.chat()
+    assert (answer.status, len(up.requests)) == (429, 2)
+    assert answer.error["message"].startswith("No deployments available for selected model, Try again in ")
+    assert 40 <= int(answer.headers["retry-after"]) <= 50
+    assert answer.error["type"] == "rate_limit_error"
+
+
+def test_a_cooldown_ends(gateway, upstream):
+    up = upstream(in_turn(openai.error(500), openai.chat("good")))
+    gw = alone(gateway, up, retries=0, allowed_fails=0, cooldown_time=0.4)
+    assert gw.chat().status == 500
+    assert gw.chat().status == 429
+    began = time.monotonic()
+    until(lambda: gw.chat().status == 200, 3)
+    assert time.monotonic() - began < patience(1)
+
+
+def test_a_cooldown_of_the_target_wins(gateway, upstream):
+    up = upstream(in_turn(openai.error(500), openai.chat("good")))
+    gw = gateway({"model_list": [model("m", up, cooldown_time=0.2)],
+                  "router_settings": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60}})
+    assert [gw.chat().status for _ in range(2)] == [500, 429]
+    until(lambda: gw.chat().status == 200, 2)
+
+
+def test_a_provider_says_how_long_it_cools(gateway, upstream):
+    up = upstream(in_turn(openai.error(429, headers={"retry-after": "40"})))
+    gw = alone(gateway, up, retries=0, allowed_fails=0, cooldown_time=1)
+    assert gw.chat().headers["retry-after"] == "40"
+    assert 35 <= int(gw.chat().headers["retry-after"]) <= 40
+    assert len(up.requests) == 1
+
+
+def test_while_all_cool_the_fallback_answers_at_once(gateway, upstream, good):
+    bad = upstream(openai.error(500))
+    gw = gateway({"model_list": [model("m", bad), model("spare", good)],
+                  "router_settings": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60,
+                                      "fallbacks": [{"m": ["spare"]}]}})
+    for _ in range(4):
+        assert gw.chat().content == "good"
+    assert len(bad.requests) == 1
+
+
+@pytest.mark.parametrize("settings, name", [
+    ({"disable_cooldowns": True}, "m"), ({"cooldown_time": 0}, "m"), ({}, "openai/*"), ({"allowed_fails": 100}, "m"),
+], ids=["disabled", "no time", "wildcard", "many allowed"])
+def test_never_cools(gateway, upstream, settings, name):
+    up = upstream(openai.error(429))
+    provider_model = "openai/*" if name == "openai/*" else "openai/x"
+    gw = gateway({"model_list": [target("a", up, name, provider_model), target("b", up, name, provider_model)],
+                  "router_settings": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60, **settings}})
+    for n in range(1, 7):
+        assert gw.chat(model="openai/x" if name == "openai/*" else "m").status == 429
+        assert len(up.requests) == n
+
+
+def test_the_clients_own_mistakes_cool_nobody(gateway, upstream):
+    up = upstream(openai.error(400))
+    gw = alone(gateway, up, retries=0, allowed_fails=0, cooldown_time=60)
+    for n in range(1, 5):
+        assert gw.chat().status == 400
+        assert len(up.requests) == n
+
+
+# -------------------------------------------------------------------------------------------------------- deadlines
+# 504 (408 with LiteLLM), after the time that was set and not much later.
+
+class Deaf:
+    """A port that takes no more connections: its backlog is full."""
+
+    def __init__(self):
+        self.sock = socket.socket()
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.listen(0)
+        self.url = "http://127.0.0.1:%d" % self.sock.getsockname()[1]
+        self.fill = []
+        for _ in range(8):
+            self.fill.append(socket.socket())
+            self.fill[-1].setblocking(False)
+            self.fill[-1].connect_ex(self.sock.getsockname())
+
+    def close(self):
+        for sock in [self.sock, *self.fill]:
+            sock.close()
+
+
+@pytest.fixture
+def deaf():
+    port = Deaf()
+    yield port
+    port.close()
+
+
+def beat(line):
+    """Comments for ever."""
+    while True:
+        chunk(": still here\n\n")(line)
+        wait(30)(line)
+
+
+STALLS = {
+    "no head": silence(),
+    "half a head": [send("HTTP/1.1 200 OK\r\ncontent-ty"), silence()],
+    "a head that drips": drip("HTTP/1.1 200 OK\r\n" + "x: " + "y" * 4000, every_ms=20),
+    "headers, then silence": [head(200, {"content-type": "application/json", "content-length": "1000"}), silence()],
+    "white space that drips": [head(200, {"content-type": "application/json", "transfer-encoding": "chunked"}),
+                               drip(b"1\r\n \r\n" * 1000, every_ms=30, size=6)],
+    "half an answer": [head(200, {"content-type": "application/json", "content-length": "1000"}),
+                       send('{"id": "chatcmpl-1", "object"'), silence()],
+}
+STREAM_STALLS = {
+    **STALLS,
+    "headers of a stream, then silence": stream(silence()),
+    "a role, then silence": stream(openai.events()[:1], silence()),
+    "comments for ever": stream(beat),
+    "a role and comments for ever": stream(openai.events()[:1], beat),
+    "an event that drips": stream(*[[wait(30), chunk("d")] for _ in range(500)]),
+    "empty pieces for ever": stream(*[[event(openai.chunk({"content": ""})), wait(30)] for _ in range(500)]),
+}
+
+
+def check_time(began, seconds):
+    took = time.monotonic() - began
+    assert seconds * 0.95 <= took <= patience(seconds + 0.7), took
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_a_whole_answer_has_its_time(gateway, upstream, good, stall):
+    up = upstream(STALLS[stall])
+    gw = gateway({"model_list": [model("m", up), model("spare", good)],
+                  "router_settings": {"num_retries": 0, "timeout": 0.4}})
+    began = time.monotonic()
+    answer = gw.chat()
+    check_time(began, 0.4)
+    assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
+    assert up.request.wait_left(1)
+    assert gw.chat(fallbacks=["spare"]).content == "good"
+
+
+@pytest.mark.parametrize("stall", STREAM_STALLS)
+def test_the_first_content_of_a_stream_has_its_time(gateway, upstream, good, stall):
+    up = upstream(STREAM_STALLS[stall])
+    gw = gateway({"model_list": [model("m", up), model("spare", good)],
+                  "router_settings": {"num_retries": 0, "timeout": 30, "stream_timeout": 0.4}})
+    began = time.monotonic()
+    answer = gw.chat(stream=True)
+    check_time(began, 0.4)
+    assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
+    assert up.request.wait_left(1)
+    check_whole(gw.stream_events(fallbacks=["spare"]), "good")
+
+
+def test_a_connection_that_is_not_taken_counts_as_time(gateway, deaf, good):
+    gw = gateway({"model_list": [model("m", deaf), model("spare", good)],
+                  "router_settings": {"num_retries": 0, "timeout": 0.4, "stream_timeout": 0.4}})
+    began = time.monotonic()
+    assert gw.chat().status in (408, 504)
+    check_time(began, 0.4)
+    assert gw.chat(fallbacks=["spare"]).content == "good"
+    check_whole(gw.stream_events(fallbacks=["spare"]), "good")
+
+
+@pytest.mark.parametrize("where, settings, params, body", [
+    ("router", {"router_settings": {"timeout": 0.3}}, {}, {}),
+    ("litellm", {"litellm_settings": {"request_timeout": 0.3}}, {}, {}),
+    ("target", {"router_settings": {"timeout": 30}}, {"timeout": 0.3}, {}),
+    ("body", {"router_settings": {"timeout": 30}}, {}, {"timeout": 0.3}),
+    ("stream: router", {"router_settings": {"stream_timeout": 0.3}}, {}, {"stream": True}),
+    ("stream: target", {"router_settings": {"stream_timeout": 30}}, {"stream_timeout": 0.3}, {"stream": True}),
+    ("stream: body", {"router_settings": {"stream_timeout": 30}}, {}, {"stream": True, "stream_timeout": 0.3}),
+    ("stream: the whole answer's", {"router_settings": {"timeout": 0.3}}, {}, {"stream": True}),
+])
+def test_the_time_is_set_by(gateway, upstream, where, settings, params, body):
+    gw = gateway({"model_list": [model("m", upstream(silence()), num_retries=0, **params)], **settings})
+    began = time.monotonic()
+    assert gw.chat(**body).status in (408, 504)
+    check_time(began, 0.3)
+
+
+def test_the_time_of_the_whole_answer_counts_for_a_stream_too(gateway, upstream):
+    up = upstream(openai.stream(*["a"] * 500, pace=40))
+    gw = alone(gateway, up, timeout=0.5)
+    began = time.monotonic()
+    events = gw.stream_events()
+    check_time(began, 0.5)
+    check_broken(events, "a" * (len(events) - 2))
+    assert up.request.wait_left(1)
+
+
+@pytest.mark.parametrize("settings, params", [({"stream_timeout": 0.4}, {}), ({}, {"stream_timeout": 0.4})],
+                         ids=["router", "target"])
+@pytest.mark.parametrize("rest", [silence(), beat], ids=["silence", "comments"])
+def test_a_stream_that_falls_silent_ends_in_time(gateway, upstream, settings, params, rest):
+    up = upstream(stream(openai.events("a", "b")[:3], rest))
+    gw = gateway({"model_list": [model("m", up, **params)],
+                  "router_settings": {"num_retries": 2, "timeout": 30, **settings}})
+    began = time.monotonic()
+    assert check_broken(gw.stream_events(), "ab")["type"] == "timeout_error"
+    check_time(began, 0.4)
+    assert up.request.wait_left(1)
+
+
+def test_a_slow_but_steady_stream_is_let_live(gateway, upstream):
+    up = upstream(openai.stream(*"steady", pace=120))
+    gw = alone(gateway, up, timeout=30, stream_timeout=0.4)
+    check_whole(gw.stream_events(), "steady")
+
+
+def test_a_slow_client_does_not_use_up_the_streams_time(gateway, upstream):
+    """While the client takes nothing, the provider is not the one that is silent."""
+    up = upstream(stream([event(openai.chunk({"content": "x" * 60000})) for _ in range(300)],
+                         openai.events(usage=False)[1:]))
+    gw = alone(gateway, up, timeout=30, stream_timeout=0.3)
+    wire = gw.connect(receive_buffer=8192)
+    wire.request("POST", "/v1/chat/completions",
+                 {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
+    events = wire.events()
+    next(events)
+    began = time.monotonic()
+    until(lambda: time.monotonic() - began > 0.8)         # nothing to wait for: the time itself is the condition
+    assert list(events)[-1].data == "[DONE]"
+    wire.close()
+
+
+def test_each_attempt_has_the_whole_time(gateway, upstream):
+    up = upstream(in_turn([wait(5000)], openai.chat("good")))
+    gw = alone(gateway, up, timeout=0.3)
+    answer = gw.chat()
+    assert (answer.status, answer.content) == (200, "good")
+    assert len(up.requests) == 2
