@@ -170,10 +170,10 @@ unit: ## tests of engine/, file by file (cmocka)
 	@bad=0; for t in $(UNIT_BIN); do echo "$$t"; $(STILL) $$t || bad=1; done; exit $$bad
 
 lua: lua-modules ## tests of lua/ and policies/ (busted on LuaJIT)
-	@LUA_PATH='./?.lua;./?/init.lua;./tests/lua/?.lua;;' busted --lua=luajit -o TAP tests/lua
+	@LUA_PATH='./?.lua;./?/init.lua;./lua/?.lua;./tests/lua/?.lua;;' busted --lua=luajit -o TAP tests/lua
 
-conformance: lua-modules ## every dialect and feature, from fixtures and recorded traffic (busted on LuaJIT)
-	@LUA_PATH='./?.lua;./?/init.lua;;' busted --lua=luajit -o TAP tests/conformance
+conformance: lua-modules ## every dialect and feature, from fixtures and recorded traffic (pytest over luajit)
+	@$(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/conformance
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
 	@+$(SUB) $(BIN)

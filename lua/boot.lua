@@ -135,7 +135,8 @@ local function decoded(text)
 	elseif text:find("^%s*<") then
 		return nil, faults.broken("the reply is " .. faults.of_text(200, text).message)
 	end
-	return nil, faults.broken(("the reply is no whole JSON (%s): %s"):format(tostring(message), faults.excerpt(text:sub(1, 200))))
+	return nil, faults.broken(("the reply is no whole JSON (%s): %s"):format(tostring(message),
+		faults.excerpt(text:sub(1, 200))))
 end
 
 function runtime.reply(index, kind, text, opts)

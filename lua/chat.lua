@@ -179,8 +179,7 @@ local function check_members(members, object, path, depth)
 				return fault
 			end
 		elseif required then
-			local where = path_text(path, depth + 1)
-			return faults.new("BAD_REQUEST", where .. " is missing", where)
+			return faults.missing(path_text(path, depth + 1))
 		end
 	end
 	return nil
@@ -294,6 +293,43 @@ function chat.tool_choice(body)
 		return kept, choice.allowed_tools.mode
 	end
 	return tools, "named", choice["function"] and choice["function"].name
+end
+
+-- ---- words, checked ----------------------------------------------------------------------------------
+
+function chat.role_fault(position, role)
+	return faults.not_allowed(("messages[%d].role"):format(position - 1), role,
+		'"system", "developer", "user", "assistant" or "tool"')
+end
+
+-- "json_object" or "json_schema" with its schema; nil where text is asked for; nil and a fault.
+function chat.format_of(body)
+	local format = body.response_format
+	if not format or format.type == "text" then
+		return nil
+	elseif format.type ~= "json_schema" and format.type ~= "json_object" then
+		return nil, faults.not_allowed("response_format.type", format.type, '"text", "json_object" or "json_schema"')
+	end
+	local wanted = format.json_schema and chat.given(format.json_schema.schema)
+	if format.type == "json_schema" and chat.is_object(wanted) then
+		return "json_schema", wanted
+	end
+	return "json_object"
+end
+
+local EFFORTS = { none = true, minimal = true, low = true, medium = true, high = true, xhigh = true, max = true }
+
+-- A fault where reasoning_effort is no known word.
+function chat.effort_fault(effort)
+	if not effort or EFFORTS[effort] then
+		return nil
+	end
+	return faults.not_allowed("reasoning_effort", effort,
+		'"none", "minimal", "low", "medium", "high", "xhigh" or "max"')
+end
+
+function chat.choice_fault(word)
+	return faults.not_allowed("tool_choice", word, '"auto", "none", "required" or a function')
 end
 
 -- The most tokens of an answer, by its new or its old name.

@@ -34,6 +34,16 @@ function faults.unsupported_value(param, message)
 	return { code = "UNSUPPORTED", param = param, message = message }
 end
 
+-- A word that is none of those that are known: `allowed` is a list, as text.
+function faults.not_allowed(param, word, allowed)
+	return faults.new("BAD_REQUEST",
+		("%s: found %s, allowed: %s"):format(param, json.quote(faults.excerpt(word)), allowed), param)
+end
+
+function faults.missing(param)
+	return faults.new("BAD_REQUEST", param .. " is missing", param)
+end
+
 function faults.status(fault)
 	local status = fault.status or STATUS[fault.code]
 	return status and status >= 400 and status <= 599 and status or 500

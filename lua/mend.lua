@@ -110,6 +110,13 @@ function mend.calls(list)
 	return out[1] and out or nil
 end
 
+-- OpenAI's service tiers; servers have others, which typed clients do not take.
+local TIERS = { auto = true, default = true, flex = true, scale = true, priority = true, fast = true }
+
+function mend.service_tier(value)
+	return TIERS[value] and value or nil
+end
+
 -- A usage object as it came, with the three sums that OpenAI promises and the counts as OpenAI has them.
 function mend.usage(value, flat)
 	value.prompt_tokens, value.completion_tokens = flat.prompt, flat.completion
@@ -169,7 +176,11 @@ function mend.error(body)
 		return nil
 	end
 	if chat.is_array(err) then
-		err = #err == 1 and err[1] or json.encode(err)
+		local words = {}
+		for i, one in ipairs(err) do
+			words[i] = faults.text(type(one) == "table" and (one.message or one.msg) or one)
+		end
+		err = #err == 1 and err[1] or table.concat(words, "; ")
 	end
 	local fault
 	if type(err) == "table" then

@@ -28,7 +28,7 @@ for _, name in ipairs(DIALECTS) do
 end
 for _, name in ipairs(PROVIDERS) do
 	local provider = load_module("providers", name, PROVIDER_NEEDS)
-	assert(registry.dialects[provider.dialect], ("providers/%s.lua: no dialect %q"):format(name, tostring(provider.dialect)))
+	assert(registry.dialects[provider.dialect], ("providers/%s.lua: its dialect is not known"):format(name))
 	registry.providers[name] = provider
 	for _, prefix in ipairs(provider.prefixes) do
 		assert(not by_prefix[prefix], ("providers/%s.lua: prefix %q is taken"):format(name, prefix))

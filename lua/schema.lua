@@ -103,11 +103,13 @@ end
 
 -- ---- an example ----------------------------------------------------------------------------------------
 
-local FORMATS = { date = "2026-01-01", ["date-time"] = "2026-01-01T12:00:00Z", time = "12:00:00Z", email = "ada@example.com",
+local FORMATS = {
+	date = "2026-01-01", ["date-time"] = "2026-01-01T12:00:00Z", time = "12:00:00Z", email = "ada@example.com",
 	uri = "https://example.com/", uuid = "00000000-0000-4000-8000-000000000000", ipv4 = "127.0.0.1", ipv6 = "::1",
-	hostname = "example.com", duration = "P1D" }
-local BY_NAME = { city = "Paris", location = "Paris", place = "Paris", country = "France", name = "Ada", unit = "celsius",
-	language = "en", currency = "EUR", date = "2026-01-01" }
+	hostname = "example.com", duration = "P1D",
+}
+local BY_NAME = { city = "Paris", location = "Paris", place = "Paris", country = "France", name = "Ada",
+	unit = "celsius", language = "en", currency = "EUR", date = "2026-01-01" }
 local MOST_ITEMS, MOST_LETTERS = 100, 10000
 
 local example
@@ -214,8 +216,8 @@ end
 -- ---- for Anthropic -------------------------------------------------------------------------------------
 
 -- What constrained decoding does not know goes into the description, for the model to read.
-local SAID_ONLY = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
-	"maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern" }
+local SAID_ONLY = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+	"maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern" }
 local STRING_FORMATS = { ["date-time"] = true, time = true, date = true, duration = true, email = true, hostname = true,
 	uri = true, ipv4 = true, ipv6 = true, uuid = true }
 

@@ -30,7 +30,7 @@ SANITIZED = [("%s, %s" % (suite, name), [suite, "SAN=" + san] + args)
 ALL = EVERYDAY[:4] + [("e2e", ["e2e"])] + SANITIZED + [("fuzz", ["fuzz"])]
 
 # A suite whose files do not exist is no suite.
-FILES = {"unit": "tests/unit/test_*.c", "lua": "tests/lua/*_spec.lua", "conformance": "tests/conformance/*_spec.lua",
+FILES = {"unit": "tests/unit/test_*.c", "lua": "tests/lua/*_spec.lua", "conformance": "tests/conformance/test_*.py",
          "fuzz": "tests/fuzz/fuzz_*.c"}
 
 

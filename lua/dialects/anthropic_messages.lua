@@ -126,7 +126,7 @@ local function message_of(said)
 	local reasoning = table.concat(said.reasoning)
 	return {
 		role = "assistant", refusal = json.null,
-		content = (said.json or said.text[1]) and text or json.null,
+		content = (text ~= "" or not said.calls[1]) and text or json.null,
 		reasoning_content = reasoning ~= "" and reasoning or nil,
 		thinking_blocks = said.blocks[1] and said.blocks or nil,
 		tool_calls = said.calls[1] and said.calls or nil,
@@ -347,7 +347,7 @@ function Decoder:whole()
 	return self.finished
 end
 
-function Decoder:finish()
+function Decoder.finish()
 	return NOTHING
 end
 

@@ -57,13 +57,15 @@ local function source_of(url)
 	return { type = "url", url = url }
 end
 
-local DOCUMENTS = { pdf = "application/pdf", txt = "text/plain", md = "text/plain", csv = "text/plain", json = "text/plain" }
+local DOCUMENTS = { pdf = "application/pdf", txt = "text/plain", md = "text/plain", csv = "text/plain",
+	json = "text/plain" }
 
 local function document_source(state, i, file)
 	if file.file_id then
-		return file.file_id:find("^https?://") and { type = "url", url = file.file_id } or { type = "file", file_id = file.file_id }
+		local is_url = file.file_id:find("^https?://")
+		return is_url and { type = "url", url = file.file_id } or { type = "file", file_id = file.file_id }
 	elseif not file.file_data then
-		fail(state, faults.new("BAD_REQUEST", at(state, i) .. ".file has neither file_data nor file_id", at(state, i) .. ".file"))
+		fail(state, faults.missing(at(state, i) .. ".file.file_data"))
 		return nil
 	end
 	local mime, data = chat.data_url(file.file_data)
@@ -95,7 +97,7 @@ end
 function block_of.image_url(state, i, part)
 	local url = type(part.image_url) == "table" and part.image_url.url or part.image_url
 	if not url then
-		fail(state, faults.new("BAD_REQUEST", at(state, i) .. ".image_url is missing", at(state, i) .. ".image_url"))
+		fail(state, faults.missing(at(state, i) .. ".image_url"))
 		return nil
 	end
 	return { type = "image", source = source_of(url) }
@@ -235,8 +237,8 @@ function role_of.assistant(state, message)
 	end
 	for _, call in chat.items(message.tool_calls) do
 		if call["function"] then
-			blocks[#blocks + 1] = { type = "tool_use", id = call_id(call.id), name = call["function"].name, input = input_of(call),
-				cache_control = call.cache_control }
+			blocks[#blocks + 1] = { type = "tool_use", id = call_id(call.id), name = call["function"].name,
+				input = input_of(call), cache_control = call.cache_control }
 			state.unsigned = not thought
 		end
 	end
@@ -248,8 +250,7 @@ end
 
 function role_of.tool(state, message)
 	if not message.tool_call_id then
-		local param = ("messages[%d].tool_call_id"):format(state.message - 1)
-		fail(state, faults.new("BAD_REQUEST", param .. " is missing", param))
+		fail(state, faults.missing(("messages[%d].tool_call_id"):format(state.message - 1)))
 		return
 	end
 	local blocks = blocks_of(state, message.content)
@@ -257,7 +258,8 @@ function role_of.tool(state, message)
 	if #blocks == 1 and blocks[1].type == "text" and not blocks[1].cache_control then
 		content = blocks[1].text
 	end
-	local result = { type = "tool_result", tool_use_id = call_id(message.tool_call_id), content = blocks[1] and content or nil }
+	local result = { type = "tool_result", tool_use_id = call_id(message.tool_call_id) }
+	result.content = blocks[1] and content or nil
 	result.cache_control = message.cache_control or (blocks[1] and blocks[#blocks].cache_control)
 	if type(content) == "table" and blocks[1] then
 		blocks[#blocks].cache_control = nil
@@ -270,9 +272,7 @@ local function converse(state, messages)
 		state.message = i
 		local add = role_of[message.role]
 		if not add then
-			local param = ("messages[%d].role"):format(i - 1)
-			fail(state, faults.new("BAD_REQUEST", ('%s: found %s, allowed: "system", "developer", "user", "assistant" or "tool"')
-				:format(param, json.quote(faults.excerpt(message.role))), param))
+			fail(state, chat.role_fault(i, message.role))
 			return
 		end
 		if message.role == "user" then
@@ -305,8 +305,8 @@ local function tool_of(state, tool, i)
 			return tool
 		end
 		local param = ("tools[%d].type"):format(i - 1)
-		fail(state, faults.unsupported_value(param, ("%s: anthropic takes functions and its own typed tools, found %s"):format(
-			param, json.quote(faults.excerpt(tostring(tool.type))))))
+		fail(state, faults.unsupported_value(param, ("%s: anthropic takes functions and its own typed tools, found %s")
+			:format(param, json.quote(faults.excerpt(tostring(tool.type))))))
 		return nil
 	end
 	local input = called.parameters or { properties = json.object() }
@@ -336,8 +336,7 @@ local function add_tools(state, body, out)
 		out.tool_choice = { type = "tool", name = name }
 	elseif how ~= "auto" or body.parallel_tool_calls == false then
 		if not CHOICES[how] then
-			fail(state, faults.new("BAD_REQUEST", ('tool_choice: found %s, allowed: "auto", "none", "required" or a function')
-				:format(json.quote(faults.excerpt(how))), "tool_choice"))
+			fail(state, chat.choice_fault(how))
 			return
 		end
 		out.tool_choice = { type = CHOICES[how] }
@@ -366,23 +365,17 @@ local function force_json(out, wanted, description)
 end
 
 local function add_format(state, body, out)
-	local format = body.response_format
-	if not format or format.type == "text" then
-		return
-	elseif format.type ~= "json_schema" and format.type ~= "json_object" then
-		fail(state, faults.new("BAD_REQUEST", ('response_format.type: found %s, allowed: "text", "json_object" or "json_schema"')
-			:format(json.quote(faults.excerpt(format.type))), "response_format.type"))
-		return
+	local format, wanted = chat.format_of(body)
+	if not format then
+		return wanted and fail(state, wanted)
 	end
-	local wanted = format.json_schema and chat.given(format.json_schema.schema)
-	if format.type == "json_schema" and chat.is_object(wanted) then
-		if state.traits.schema then
-			out.output_config = out.output_config or {}
-			out.output_config.format = { type = "json_schema", schema = schema.close(wanted) }
-		else
-			force_json(out, wanted, faults.text(chat.given(format.json_schema.description)))
-		end
-	elseif state.traits.schema then
+	local newer = state.traits.schema
+	if wanted and newer then
+		out.output_config = out.output_config or {}
+		out.output_config.format = { type = "json_schema", schema = schema.close(wanted) }
+	elseif wanted then
+		force_json(out, wanted, faults.text(chat.given(body.response_format.json_schema.description)))
+	elseif newer then
 		state.system[#state.system + 1] = { type = "text", text = JSON_ONLY }
 	else
 		force_json(out, { additionalProperties = true })
@@ -391,7 +384,6 @@ end
 
 -- ---- thinking ------------------------------------------------------------------------------------------
 
-local EFFORTS = { none = true, minimal = true, low = true, medium = true, high = true, xhigh = true, max = true }
 local BUDGET = { minimal = 1024, low = 1024, medium = 4096, high = 16384, xhigh = 32000, max = 32000 }
 local LEAST = 1024 -- tokens of thinking
 
@@ -402,7 +394,11 @@ end
 -- {effort=, budget=, exact=}: what the client asked for; exact when it named the budget itself. nil: nothing.
 local function asked_thinking(state, body)
 	local thinking, effort = body.thinking, body.reasoning_effort
-	if thinking then
+	local fault = chat.effort_fault(effort)
+	if fault then
+		fail(state, fault)
+		return nil
+	elseif thinking then
 		if thinking.type == "disabled" then
 			return { effort = "none" }
 		elseif thinking.type == "enabled" then
@@ -411,10 +407,6 @@ local function asked_thinking(state, body)
 		end
 		return { effort = effort or "high", budget = BUDGET[effort] or BUDGET.high, display = thinking.display }
 	elseif not effort then
-		return nil
-	elseif not EFFORTS[effort] then
-		fail(state, faults.new("BAD_REQUEST", ('reasoning_effort: found %s, allowed: "none", "minimal", "low", "medium", '
-			.. '"high", "xhigh" or "max"'):format(json.quote(faults.excerpt(effort))), "reasoning_effort"))
 		return nil
 	end
 	return { effort = effort, budget = BUDGET[effort] }

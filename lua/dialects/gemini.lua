@@ -29,6 +29,14 @@ for word in ([[MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS 
 	BROKEN[word] = true
 end
 
+-- Some endpoints tell the first few by number.
+local NUMBERED = { "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER" }
+
+local function word_of(reason)
+	reason = given(reason)
+	return faults.text(NUMBERED[reason] or reason)
+end
+
 -- A word that is none of Gemini's two good ones is kept as native_finish_reason.
 local function finish_of(word, called)
 	local reason = REASONS[word] or "stop"
@@ -40,7 +48,8 @@ end
 
 local function broken_off(word, message)
 	local words = faults.text(given(message))
-	return faults.broken(("the provider broke the answer off (%s)%s"):format(word, words and ": " .. faults.excerpt(words) or ""))
+	words = words and ": " .. faults.excerpt(words) or ""
+	return faults.broken(("the provider broke the answer off (%s)%s"):format(word, words))
 end
 
 local function audio_of(details)
@@ -147,13 +156,18 @@ local function name_of(called)
 	return type(called.name) == "string" and called.name or ""
 end
 
+-- Signatures of what Google's own tools did are of no use without those parts, which no client keeps.
 local function signature_of(part)
+	if part.toolCall ~= nil or part.toolResponse ~= nil or part.executableCode ~= nil then
+		return nil
+	end
 	return type(part.thoughtSignature) == "string" and part.thoughtSignature ~= "" and part.thoughtSignature or nil
 end
 
 local function image_of(blob)
 	local mime = type(blob.mimeType) == "string" and blob.mimeType or "application/octet-stream"
-	return { type = "image_url", image_url = { url = ("data:%s;base64,%s"):format(mime, tostring(given(blob.data) or "")) } }
+	local data = type(blob.data) == "string" and blob.data or ""
+	return { type = "image_url", image_url = { url = ("data:%s;base64,%s"):format(mime, data) } }
 end
 
 -- What else a candidate tells, under the names of its own.
@@ -194,12 +208,14 @@ local function add_call(said, part)
 end
 
 local function add_part(said, part)
+	if type(part.functionCall) == "table" then
+		add_call(said, part)
+		return
+	end
+	said.signature = signature_of(part) or said.signature
 	if type(part.text) == "string" then
 		local list = part.thought == true and said.reasoning or said.text
 		list[#list + 1] = part.text
-		said.signature = signature_of(part) or said.signature
-	elseif type(part.functionCall) == "table" then
-		add_call(said, part)
 	elseif type(part.inlineData) == "table" then
 		said.images[#said.images + 1] = image_of(part.inlineData)
 	end
@@ -213,7 +229,7 @@ local function choice_of(candidate, position)
 		end
 	end
 	local text, reasoning = table.concat(said.text), table.concat(said.reasoning)
-	local word = faults.text(given(candidate.finishReason))
+	local word = word_of(candidate.finishReason)
 	if BROKEN[word] and text == "" and not said.calls[1] and not said.images[1] then
 		return nil, broken_off(word, candidate.finishMessage)
 	end
@@ -238,11 +254,40 @@ end
 
 local function blocked_choice(word)
 	return { index = 0, finish_reason = "content_filter", native_finish_reason = word, logprobs = json.null,
-		message = { role = "assistant", content = json.null, refusal = json.null } }
+		message = { role = "assistant", content = "", refusal = json.null } }
+end
+
+-- A stream that came as one array of JSON (not as events) is one reply: the parts in order, the last word
+-- on everything else.
+local function merged(list)
+	local out = { candidates = json.array {} }
+	for _, reply in ipairs(list) do
+		for name, value in pairs(chat.is_object(reply) and reply or {}) do
+			if name ~= "candidates" then
+				out[name] = value
+			end
+		end
+		for i, candidate in chat.items(chat.is_object(reply) and given(reply.candidates)) do
+			if type(candidate) == "table" then
+				local index = type(candidate.index) == "number" and candidate.index + 1 or i
+				local sum = out.candidates[index] or { index = index - 1, content = { parts = json.array {} } }
+				for _, part in ipairs(parts_of(candidate)) do
+					sum.content.parts[#sum.content.parts + 1] = part
+				end
+				sum.finishReason = given(candidate.finishReason) or sum.finishReason
+				sum.finishMessage = given(candidate.finishMessage) or sum.finishMessage
+				out.candidates[index] = sum
+			end
+		end
+	end
+	return out
 end
 
 function dialect.decode_reply(body)
 	local fault = fault_of(body)
+	if not fault and chat.is_array(body) then
+		body = merged(body)
+	end
 	if fault then
 		return nil, fault
 	elseif not chat.is_object(body) then
@@ -332,7 +377,8 @@ local function part_events(out, known, part, logprobs)
 		out[#out + 1] = { kind = "extra", index = index, fields = { images = json.array { image_of(part.inlineData) } } }
 	end
 	if signature then
-		out[#out + 1] = { kind = "extra", index = index, fields = { provider_specific_fields = { thought_signature = signature } } }
+		local fields = { provider_specific_fields = { thought_signature = signature } }
+		out[#out + 1] = { kind = "extra", index = index, fields = fields }
 	end
 end
 
@@ -350,7 +396,7 @@ local function candidate_events(out, known, candidate)
 		out[#out + 1] = { kind = "extra", index = known.index, fields = { provider_specific_fields = notes } }
 	end
 	known.content = known.content or #out > before
-	known.reason = faults.text(given(candidate.finishReason)) or known.reason
+	known.reason = word_of(candidate.finishReason) or known.reason
 	known.message = given(candidate.finishMessage) or known.message
 end
 
@@ -388,6 +434,9 @@ function Decoder:event(_, data)
 end
 
 function Decoder:whole()
+	if self.done then
+		return true
+	end
 	for _, known in ipairs(self.order) do
 		if not (known.reason or known.blocked) then
 			return false
@@ -408,7 +457,7 @@ function Decoder:finish()
 			out[#out + 1] = { kind = "finish", index = known.index, reason = reason, native = native }
 		end
 	end
-	self.order = {}
+	self.order, self.done = {}, true
 	return out
 end
 

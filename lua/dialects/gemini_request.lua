@@ -38,11 +38,11 @@ end
 -- ---- parts ---------------------------------------------------------------------------------------------
 
 local MIME = {
-	jpg = "image/jpeg", jpeg = "image/jpeg", png = "image/png", gif = "image/gif", webp = "image/webp", heic = "image/heic",
-	heif = "image/heif", bmp = "image/bmp", pdf = "application/pdf", txt = "text/plain", md = "text/plain",
-	csv = "text/csv", html = "text/html", json = "application/json", mp3 = "audio/mp3", wav = "audio/wav", ogg = "audio/ogg",
-	flac = "audio/flac", aac = "audio/aac", m4a = "audio/m4a", mp4 = "video/mp4", mov = "video/quicktime",
-	webm = "video/webm", mpeg = "video/mpeg", mpg = "video/mpeg",
+	jpg = "image/jpeg", jpeg = "image/jpeg", png = "image/png", gif = "image/gif", webp = "image/webp",
+	heic = "image/heic", heif = "image/heif", bmp = "image/bmp", pdf = "application/pdf", txt = "text/plain",
+	md = "text/plain", csv = "text/csv", html = "text/html", json = "application/json", mp3 = "audio/mp3",
+	wav = "audio/wav", ogg = "audio/ogg", flac = "audio/flac", aac = "audio/aac", m4a = "audio/m4a",
+	mp4 = "video/mp4", mov = "video/quicktime", webm = "video/webm", mpeg = "video/mpeg", mpg = "video/mpeg",
 }
 
 local function mime_of(name)
@@ -65,8 +65,7 @@ local function at(state, i)
 end
 
 local function missing(state, i, name)
-	local param = at(state, i) .. "." .. name
-	fail(state, faults.new("BAD_REQUEST", param .. " is missing", param))
+	fail(state, faults.missing(at(state, i) .. "." .. name))
 end
 
 local part_of = {}
@@ -191,10 +190,10 @@ function role_of.assistant(state, message)
 		local called = call["function"]
 		if called then
 			state.names[call.id] = called.name
-			local signature = signature_of(call)
+			local id = state.traits.signatures and call.id or nil
 			parts[#parts + 1] = {
-				functionCall = { name = called.name, args = chat.arguments_of(call), id = state.traits.signatures and call.id or nil },
-				thoughtSignature = signature or (not signed and LOST_SIGNATURE) or nil,
+				functionCall = { name = called.name, args = chat.arguments_of(call), id = id },
+				thoughtSignature = signature_of(call) or (not signed and LOST_SIGNATURE) or nil,
 			}
 			signed = true
 		end
@@ -213,8 +212,8 @@ function role_of.tool(state, message)
 	local id = message.tool_call_id
 	local name = id and (state.names[id] or message.name)
 	if not name then
-		fail(state, faults.new("BAD_REQUEST", id and ("%s: no call with the id %s comes before"):format(where,
-			json.quote(faults.excerpt(id))) or where .. " is missing", where))
+		fail(state, id and faults.new("BAD_REQUEST", ("%s: no call with the id %s comes before"):format(where,
+			json.quote(faults.excerpt(id))), where) or faults.missing(where))
 		return
 	end
 	local text, files = {}, {}
@@ -243,9 +242,7 @@ local function converse(state, messages)
 		state.message = i
 		local add = role_of[message.role]
 		if not add then
-			local param = ("messages[%d].role"):format(i - 1)
-			fail(state, faults.new("BAD_REQUEST", ('%s: found %s, allowed: "system", "developer", "user", "assistant" or "tool"')
-				:format(param, json.quote(faults.excerpt(message.role))), param))
+			fail(state, chat.role_fault(i, message.role))
 			return
 		end
 		add(state, message)
@@ -299,8 +296,7 @@ local MODES = { none = "NONE", auto = "AUTO", required = "ANY", any = "ANY" }
 local function add_choice(state, how, name, out)
 	local mode = how == "named" and name and "ANY" or MODES[how]
 	if not mode then
-		fail(state, faults.new("BAD_REQUEST", ('tool_choice: found %s, allowed: "auto", "none", "required" or a function')
-			:format(json.quote(faults.excerpt(how))), "tool_choice"))
+		fail(state, chat.choice_fault(how))
 	elseif mode ~= "AUTO" then
 		out.toolConfig = { functionCallingConfig = { mode = mode, allowedFunctionNames = name and json.array { name } } }
 	end
@@ -316,8 +312,8 @@ local function add_tools(state, body, out)
 			list[#list + 1] = native_tool(tool)
 			if #list == 0 or #list + #declarations < i then
 				local param = ("tools[%d].type"):format(i - 1)
-				fail(state, faults.unsupported_value(param, ("%s: gemini takes functions and its own tools, found %s"):format(
-					param, json.quote(faults.excerpt(tostring(tool.type))))))
+				fail(state, faults.unsupported_value(param, ("%s: gemini takes functions and its own tools, found %s")
+					:format(param, json.quote(faults.excerpt(tostring(tool.type))))))
 				return
 			end
 		end
@@ -331,7 +327,6 @@ end
 
 -- ---- generationConfig ----------------------------------------------------------------------------------
 
-local EFFORTS = { none = true, minimal = true, low = true, medium = true, high = true, xhigh = true, max = true }
 local BUDGET = { minimal = 1024, low = 1024, medium = 8192, high = 24576, xhigh = 24576, max = 24576 }
 local LEVEL = { none = "MINIMAL", minimal = "MINIMAL", low = "LOW", medium = "MEDIUM", high = "HIGH", xhigh = "HIGH",
 	max = "HIGH" }
@@ -341,7 +336,11 @@ local PRO_LEAST = 128
 -- The effort that was asked for, and the budget where one was named; nil: nothing.
 local function asked_thinking(state, body)
 	local thinking, effort = body.thinking, body.reasoning_effort
-	if thinking then
+	local fault = chat.effort_fault(effort)
+	if fault then
+		fail(state, fault)
+		return nil
+	elseif thinking then
 		local budget = thinking.budget_tokens
 		if thinking.type == "disabled" or budget == 0 then
 			return "none"
@@ -349,10 +348,6 @@ local function asked_thinking(state, body)
 			return effort or (budget < 2048 and "low" or budget < 8192 and "medium" or "high"), budget
 		end
 		return effort or "high", -1
-	elseif effort and not EFFORTS[effort] then
-		fail(state, faults.new("BAD_REQUEST", ('reasoning_effort: found %s, allowed: "none", "minimal", "low", "medium", '
-			.. '"high", "xhigh" or "max"'):format(json.quote(faults.excerpt(effort))), "reasoning_effort"))
-		return nil
 	end
 	return effort
 end
@@ -383,17 +378,12 @@ local function add_thinking(state, body, config, unsupported)
 end
 
 local function add_format(state, body, config)
-	local format = body.response_format
-	if not format or format.type == "text" then
-		return
-	elseif format.type ~= "json_schema" and format.type ~= "json_object" then
-		fail(state, faults.new("BAD_REQUEST", ('response_format.type: found %s, allowed: "text", "json_object" or "json_schema"')
-			:format(json.quote(faults.excerpt(format.type))), "response_format.type"))
-		return
+	local format, wanted = chat.format_of(body)
+	if not format then
+		return wanted and fail(state, wanted)
 	end
 	config.responseMimeType = "application/json"
-	local wanted = format.json_schema and chat.given(format.json_schema.schema)
-	if not chat.is_object(wanted) then
+	if not wanted then
 		return
 	elseif state.traits.json_schema then
 		config.responseJsonSchema = wanted
@@ -424,14 +414,19 @@ end
 -- OpenAI's name -> Gemini's, for what is the same otherwise.
 local NUMBERS = {
 	{ "temperature", "temperature" }, { "top_p", "topP" }, { "top_k", "topK" }, { "topK", "topK" }, { "seed", "seed" },
-	{ "presence_penalty", "presencePenalty" }, { "frequency_penalty", "frequencyPenalty" },
 }
+-- Models that have no penalties refuse one of 0 too, which asks for nothing.
+local PENALTIES = { { "presence_penalty", "presencePenalty" }, { "frequency_penalty", "frequencyPenalty" } }
 
 local function add_config(state, body, out, unsupported)
 	local own = chat.given(body.generationConfig) or chat.given(body.generation_config)
 	local config = chat.is_object(own) and own or {}
 	for _, pair in ipairs(NUMBERS) do
 		config[pair[2]] = chat.given(body[pair[1]]) or config[pair[2]]
+	end
+	for _, pair in ipairs(PENALTIES) do
+		local value = body[pair[1]]
+		config[pair[2]] = value and value ~= 0 and value or config[pair[2]]
 	end
 	config.maxOutputTokens = chat.max_tokens(body) or config.maxOutputTokens
 	config.candidateCount = body.n and body.n > 1 and body.n or config.candidateCount

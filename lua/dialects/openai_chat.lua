@@ -93,6 +93,7 @@ function dialect.decode_reply(body, ctx)
 	local flat = usage.of_openai(body.usage)
 	body.usage = flat and mend.usage(body.usage, flat) or nil
 	body.object = "chat.completion"
+	body.service_tier = mend.service_tier(body.service_tier)
 	body.created = math.floor(tonumber(given(body.created)) or ctx.created or lib.now())
 	body.id = type(body.id) == "string" and body.id ~= "" and body.id or nil
 	return body, flat
@@ -162,15 +163,12 @@ function Decoder:start(out, chunk)
 		return
 	end
 	self.started = true
-	local fields
-	for _, name in ipairs { "service_tier", "system_fingerprint" } do
-		if type(chunk[name]) == "string" then
-			fields = fields or {}
-			fields[name] = chunk[name]
-		end
-	end
+	local fields = {
+		service_tier = mend.service_tier(chunk.service_tier),
+		system_fingerprint = type(chunk.system_fingerprint) == "string" and chunk.system_fingerprint or nil,
+	}
 	out[#out + 1] = {
-		kind = "start", model = given(chunk.model), fields = fields,
+		kind = "start", model = type(chunk.model) == "string" and chunk.model or nil, fields = next(fields) and fields or nil,
 		id = type(chunk.id) == "string" and chunk.id ~= "" and chunk.id or nil,
 		created = tonumber(given(chunk.created)),
 	}
@@ -297,7 +295,6 @@ end
 
 function Decoder:event(name, data)
 	if data == "[DONE]" then
-		self.ended = true
 		local out = self:finish()
 		out[#out + 1] = { kind = "end" }
 		return out
@@ -329,6 +326,9 @@ function Decoder:event(name, data)
 end
 
 function Decoder:whole()
+	if self.ended then
+		return true
+	end
 	for _, choice in ipairs(self.order) do
 		if not choice.reason then
 			return false
@@ -365,7 +365,7 @@ function Decoder:finish()
 	for _, choice in ipairs(self.order) do
 		finish_events(out, choice)
 	end
-	self.order = {}
+	self.order, self.ended = {}, true
 	return out
 end
 
@@ -429,8 +429,11 @@ function emit.text(self, e)
 	if choice and choice.started and not e.logprobs then
 		return choice.text_head .. quote(e.text) .. self.tail
 	end
-	local tail = e.logprobs and ('},"logprobs":%s,"finish_reason":null}]%s'):format(json.encode(e.logprobs), self.usage_null)
-	return self:delta(e.index, '"content":' .. quote(e.text), tail or nil)
+	local tail
+	if e.logprobs then
+		tail = '},"logprobs":' .. json.encode(e.logprobs) .. ',"finish_reason":null}]' .. self.usage_null
+	end
+	return self:delta(e.index, '"content":' .. quote(e.text), tail)
 end
 
 function emit.reasoning(self, e)

@@ -33,7 +33,8 @@ end
 local function vector(row, base64)
 	local value = row.embedding
 	if type(value) == "string" then
-		return base64 and value or lib.floats_decode(value)
+		local bytes = lib.base64_decode(value)
+		return bytes and (base64 and value or lib.floats_decode(bytes))
 	elseif not chat.is_array(value) then
 		return nil
 	end
@@ -42,7 +43,7 @@ local function vector(row, base64)
 			return nil
 		end
 	end
-	return base64 and lib.floats_encode(value) or value
+	return base64 and lib.base64_encode(lib.floats_encode(value)) or value
 end
 
 -- ctx.base64: the client asked for base64.

@@ -29,7 +29,8 @@ end
 local LIMITS = {
 	delay_ms = { 0, FOREVER_MS }, first_token_ms = { 0, FOREVER_MS }, token_ms = { 0, FOREVER_MS },
 	tokens_per_second = { 0.01, 1e6 }, words = { 0, 100000 }, calls = { 0, 128 }, cut_after = { 0, 1e9 },
-	stall_after = { 0, 1e9 }, text = "string", reasoning = "string", finish = "string", error = "table", fail = "string",
+	stall_after = { 0, 1e9 }, text = "string", reasoning = "string", finish = "string", error = "table",
+	fail = "string",
 }
 local ERROR_LIMITS = { status = { 400, 599 }, retry_after = { 0, 86400 }, after = { 0, 1e9 }, message = "string",
 	type = "string", code = "string" }
@@ -43,7 +44,8 @@ local function take(into, from, limits, path)
 		elseif not limit then
 			return faults.new("BAD_REQUEST", where .. " is not known; README.md in lua/ lists what demo takes", where)
 		elseif type(limit) == "string" and type(value) ~= limit then
-			return faults.new("BAD_REQUEST", ("%s: allowed is a %s"):format(where, limit == "table" and "object" or limit), where)
+			local kind = limit == "table" and "an object" or "a string"
+			return faults.new("BAD_REQUEST", ("%s: allowed is %s"):format(where, kind), where)
 		elseif type(limit) == "table" and not (type(value) == "number" and value >= limit[1] and value <= limit[2]) then
 			return faults.new("BAD_REQUEST", ("%s: allowed is a number from %g to %g"):format(where, limit[1], limit[2]), where)
 		end
@@ -221,9 +223,10 @@ local function play_embeddings(wish, body, ctx)
 		local numbers, count = text_model.vector(input, dimensions)
 		tokens = tokens + count
 		data[i] = { object = "embedding", index = i - 1,
-			embedding = body.encoding_format == "base64" and lib.floats_encode(numbers) or numbers }
+			embedding = body.encoding_format == "base64" and lib.base64_encode(lib.floats_encode(numbers)) or numbers }
 	end
-	local reply = { object = "list", data = data, model = ctx.model, usage = { prompt_tokens = tokens, total_tokens = tokens } }
+	local reply = { object = "list", data = data, model = ctx.model,
+		usage = { prompt_tokens = tokens, total_tokens = tokens } }
 	wish.first_token_ms = math.min(wish.first_token_ms, 20)
 	return whole_script(wish, embeddings.encode_reply(reply, ctx), 0)
 end
@@ -243,8 +246,8 @@ function provider.play(kind, body, ctx)
 	elseif wish.error and not (wish.error.after and body.stream) then
 		return error_script(wish, wish.error)
 	elseif not wish.mock and not text_model.MODELS[ctx.model] then
-		return error_script(wish, { status = 404, code = "model_not_found", message = ("demo has no model %s; it has echo, words, "
-			.. "tools and embed"):format(json.quote(faults.excerpt(ctx.model))) })
+		return error_script(wish, { status = 404, code = "model_not_found",
+			message = ("demo has no model %s; it has echo, words, tools and embed"):format(ctx.model) })
 	elseif kind == "embeddings" then
 		return play_embeddings(wish, body, ctx)
 	end

@@ -93,14 +93,14 @@ local function calls_of(wish, body, model)
 end
 
 local function text_for(wish, body, model)
-	local format = body.response_format
+	local format, wanted = chat.format_of(body)
 	if wish.text then
 		return wish.text
 	elseif wish.mock then
 		return type(wish.mock) == "string" and wish.mock or "This is a mock response"
-	elseif format and format.type == "json_schema" and format.json_schema and chat.is_object(format.json_schema.schema) then
-		return json.encode(schema.instance(format.json_schema.schema, last_text(body, "user")))
-	elseif format and format.type == "json_object" then
+	elseif format == "json_schema" then
+		return json.encode(schema.instance(wanted, last_text(body, "user")))
+	elseif format == "json_object" then
 		return json.encode({ answer = last_text(body, "user") })
 	elseif wish.words then
 		return words(wish.words)

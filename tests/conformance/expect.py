@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""What a recorded exchange means, said in OpenAI's words: computed from the provider's raw answer, without any of
+Moonweir's code, so that what the gateway makes of it can be compared.
+
+    of(exchange) -> {"choices": [...], "usage": {...} or None}   or {"error": {...}}
+
+A choice is {"index", "content", "reasoning", "refusal", "calls": [(name, arguments)], "finish", "signatures": [...]}.
+`content` is text, "" where there is none; arguments are parsed JSON (the text itself where it is none); signatures are
+what a client must be able to send back. finish is a set of allowed words.
+"""
+import json
+
+OPENAI_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+
+
+def sse(text):
+    """The (name, data) pairs of an SSE text."""
+    events, name, data = [], "", []
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") + [""]:
+        if line == "":
+            if data:
+                events.append((name, "\n".join(data)))
+            name, data = "", []
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif line.startswith("event:"):
+            name = line[6:].removeprefix(" ")
+    return events
+
+
+def parsed(text):
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError:
+        return text
+
+
+def usage(prompt, completion, cached=0, written=0, reasoning=0):
+    return {"prompt": prompt or 0, "completion": completion or 0, "cached": cached or 0, "written": written or 0,
+            "reasoning": reasoning or 0}
+
+
+def choice(index=0):
+    return {"index": index, "content": "", "reasoning": "", "refusal": "", "calls": [], "finish": None, "signatures": []}
+
+
+# ------------------------------------------------------------------------------------------------ Anthropic
+
+ANTHROPIC_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls",
+                     "model_context_window_exceeded": "length", "refusal": "content_filter"}
+
+
+def anthropic_usage(counts):
+    total = usage(0, 0)
+    for run in counts.get("iterations") or [counts]:
+        read, written = run.get("cache_read_input_tokens") or 0, run.get("cache_creation_input_tokens") or 0
+        total["prompt"] += (run.get("input_tokens") or 0) + read + written
+        total["completion"] += run.get("output_tokens") or 0
+        total["cached"] += read
+        total["written"] += written
+        total["reasoning"] += (run.get("output_tokens_details") or {}).get("thinking_tokens") or 0
+    return total
+
+
+def anthropic(blocks, reason, counts):
+    c = choice()
+    for block in blocks:
+        kind = block.get("type")
+        if kind == "text":
+            c["content"] += block["text"]
+        elif kind == "thinking":
+            c["reasoning"] += block.get("thinking", "")
+            c["signatures"].append(block.get("signature", ""))
+        elif kind == "redacted_thinking":
+            c["signatures"].append(block["data"])
+        elif kind == "tool_use":
+            c["calls"].append((block["name"], block["input"]))
+    c["finish"] = ANTHROPIC_REASONS.get(reason, "stop")
+    if reason == "tool_use" and not c["calls"]:
+        c["finish"] = "stop"
+    return {"choices": [c], "usage": anthropic_usage(counts)}
+
+
+def anthropic_stream(text):
+    blocks, reason, counts = [], None, {}
+    for _, data in sse(text):
+        event = json.loads(data)
+        kind = event["type"]
+        if kind == "message_start":
+            counts.update(event["message"]["usage"])
+        elif kind == "content_block_start":
+            blocks.append(dict(event["content_block"], json=""))
+        elif kind == "content_block_delta":
+            delta, block = event["delta"], blocks[event["index"]]
+            for name in ("text", "thinking", "signature"):
+                if name in delta:
+                    block[name] = block.get(name, "") + delta[name]
+            block["json"] += delta.get("partial_json", "")
+        elif kind == "message_delta":
+            reason = event["delta"].get("stop_reason") or reason
+            counts.update({k: v for k, v in (event.get("usage") or {}).items() if v is not None})
+        elif kind == "error":
+            return {"error": event["error"]}
+    for block in blocks:
+        if block["type"] == "tool_use":
+            block["input"] = parsed(block["json"])
+    return anthropic(blocks, reason, counts)
+
+
+# --------------------------------------------------------------------------------------------------- Gemini
+
+FILTERED = {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR"}
+
+
+SERVER_PARTS = {"toolCall", "toolResponse", "executableCode"}  # of Google's own tools: no client can send them back
+NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+
+
+def gemini(replies):
+    choices, counts, blocked = {}, {}, None
+    for reply in replies:
+        if "error" in reply:
+            return {"error": reply["error"]}
+        counts = reply.get("usageMetadata") or counts
+        blocked = (reply.get("promptFeedback") or {}).get("blockReason") or blocked
+        for i, candidate in enumerate(reply.get("candidates") or []):
+            c = choices.setdefault(candidate.get("index", i), choice(candidate.get("index", i)))
+            for part in (candidate.get("content") or {}).get("parts") or []:
+                if "functionCall" in part:
+                    c["calls"].append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
+                elif part.get("thought"):
+                    c["reasoning"] += part.get("text", "")
+                else:
+                    c["content"] += part.get("text", "")
+                if part.get("thoughtSignature") and not SERVER_PARTS & set(part):
+                    c["signatures"].append(part["thoughtSignature"])
+            word = candidate.get("finishReason")
+            c["finish"] = NUMBERED.get(word, word) or c["finish"]
+    if not choices and blocked:
+        choices[0] = dict(choice(), finish="SAFETY")
+    for c in choices.values():
+        word = c["finish"]
+        c["finish"] = ("length" if word == "MAX_TOKENS" else "content_filter" if word in FILTERED
+                       else "tool_calls" if c["calls"] else "stop")
+        if word not in FILTERED | {"STOP", "MAX_TOKENS"} and not c["content"] and not c["calls"]:
+            return {"error": {"message": word}}
+    thoughts = counts.get("thoughtsTokenCount") or 0
+    return {"choices": [choices[i] for i in sorted(choices)],
+            "usage": counts and usage((counts.get("promptTokenCount") or 0) + (counts.get("toolUsePromptTokenCount") or 0),
+                                      (counts.get("candidatesTokenCount") or 0) + thoughts,
+                                      counts.get("cachedContentTokenCount"), 0, thoughts)}
+
+
+# --------------------------------------------------------------------------------------------------- OpenAI
+
+def openai_usage(counts):
+    if not counts:
+        return None
+    reasoning = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    prompt, completion = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
+    if counts.get("total_tokens") == prompt + completion + reasoning:
+        completion += reasoning
+    details = counts.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") or counts.get("prompt_cache_hit_tokens") or counts.get("num_cached_tokens")
+    return usage(prompt, completion, cached, details.get("cache_write_tokens"), reasoning)
+
+
+def add_text(c, message):
+    """Content as text or as a list of parts; reasoning under either of its names."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            c["content"] += part
+        elif part and part.get("type") in ("thinking", "reasoning"):
+            inner = part.get("thinking") or part.get("summary") or []
+            c["reasoning"] += "".join(p.get("text") or "" for p in inner)
+        elif part:
+            c["content"] += part.get("text") or ""
+    reasoning = message.get("reasoning_content")
+    c["reasoning"] += (reasoning if reasoning is not None else message.get("reasoning")) or ""
+    c["refusal"] += message.get("refusal") or ""
+
+
+def openai_finish(c, words):
+    given = [w for w in words if w]
+    word = given[0] if given else None
+    known = {"eos": "stop", "model_length": "length"}.get(word, word)
+    if known in OPENAI_REASONS and word == known:
+        return known
+    return "tool_calls" if c["calls"] else known if known in OPENAI_REASONS else "stop"
+
+
+def openai(reply):
+    if reply.get("error"):
+        return {"error": reply["error"]}
+    choices = []
+    for i, given in enumerate(reply["choices"]):
+        c = choice(given.get("index", i))
+        add_text(c, given["message"])
+        for call in given["message"].get("tool_calls") or []:
+            arguments = call["function"].get("arguments")
+            c["calls"].append((call["function"]["name"], parsed(arguments or "") if not isinstance(arguments, dict) else arguments))
+        c["finish"] = openai_finish(c, [given.get("finish_reason")])
+        choices.append(c)
+    return {"choices": choices, "usage": openai_usage(reply.get("usage"))}
+
+
+def openai_stream(text):
+    choices, words, pieces, counts = {}, {}, {}, None
+    for _, data in sse(text):
+        if data == "[DONE]":
+            break
+        chunk = json.loads(data)
+        if chunk.get("error"):
+            return {"error": chunk["error"]}
+        counts = chunk.get("usage") or counts
+        for given in chunk.get("choices") or []:
+            i = given.get("index", 0)
+            c = choices.setdefault(i, choice(i))
+            delta = given.get("delta") or {}
+            add_text(c, delta)
+            for call in delta.get("tool_calls") or []:
+                mine = pieces.setdefault(i, [])
+                key = call.get("index")
+                known = [p for p in mine if (p["key"] == key if key is not None else p["id"] == call.get("id"))]
+                called = call.get("function") or {}
+                if not known or (call.get("id") and call["id"] != known[-1]["id"] and called.get("name")):
+                    known = [{"key": key, "id": call.get("id"), "name": called.get("name"), "text": ""}]
+                    mine.append(known[0])
+                arguments = called.get("arguments") or ""
+                known[-1]["text"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+            words.setdefault(i, []).append(given.get("finish_reason"))
+    for i, c in choices.items():
+        c["calls"] = [(p["name"], parsed(p["text"])) for p in pieces.get(i, [])]
+        c["finish"] = openai_finish(c, words[i])
+    return {"choices": [choices[i] for i in sorted(choices)], "usage": openai_usage(counts)}
+
+
+# ---------------------------------------------------------------------------------------------- both ends
+
+def family(exchange):
+    """Which dialect an exchange is in: "openai", "anthropic" or "gemini"; None for what is no chat call of these."""
+    provider, endpoint = exchange["provider"], exchange["endpoint"]
+    if endpoint == "chat.completions":
+        return "openai"
+    if endpoint in ("messages", "anthropic.rawPredict", "anthropic.streamRawPredict"):
+        return "anthropic"
+    if provider in ("gemini", "vertex") and endpoint in ("generateContent", "streamGenerateContent"):
+        return "gemini"
+    return None
+
+
+def of(exchange):
+    """What the provider's answer says. Errors with a status give {"error": {"status", "message"}}."""
+    response, kind = exchange["response"], family(exchange)
+    text, streamed = response["body"], response.get("stream_format") == "sse"
+    if response["status"] >= 300:
+        return {"error": {"status": response["status"], "message": error_words(text)}}
+    if kind == "anthropic":
+        if streamed:
+            return anthropic_stream(text)
+        reply = json.loads(text)
+        return anthropic(reply["content"], reply["stop_reason"], reply["usage"])
+    if kind == "gemini":
+        replies = [json.loads(data) for _, data in sse(text)] if streamed else json.loads(text)
+        return gemini(replies if isinstance(replies, list) else [replies])
+    return openai_stream(text) if streamed else openai(json.loads(text))
+
+
+def error_words(text):
+    """The message of an error answer; the text itself where it has none."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text
+    while isinstance(body, (dict, list)):
+        if isinstance(body, list):
+            body = body[0]
+            continue
+        inner = next((body[k] for k in ("error", "message", "detail") if body.get(k)), None)
+        if inner is None:
+            return text
+        body = inner
+    return str(body)
+
+
+def of_client_reply(reply):
+    """The same of a whole OpenAI reply that a client got."""
+    result = openai(reply)
+    for c, given in zip(result.get("choices", []), reply.get("choices", [])):
+        message = given["message"]
+        c["signatures"] = list(signatures(message))
+    return result
+
+
+def signatures(message):
+    for block in message.get("thinking_blocks") or []:
+        yield block.get("signature", block.get("data"))
+    for call in message.get("tool_calls") or []:
+        if "extra_content" in call:
+            yield call["extra_content"]["google"]["thought_signature"]
+    own = message.get("provider_specific_fields") or {}
+    if own.get("thought_signature"):
+        yield own["thought_signature"]
+
+
+def of_client_stream(text):
+    """The same of a stream that a client got; what it must look like anyway is checked here: a role first, a finish
+    once, everything of a choice before its finish."""
+    result = openai_stream(text)
+    found, finished, roles = {}, set(), set()
+    assert text.endswith("data: [DONE]\n\n"), "no [DONE] at the end"
+    for _, data in sse(text)[:-1]:
+        chunk = json.loads(data)
+        for given in chunk.get("choices", []):
+            i, delta = given["index"], given["delta"]
+            assert i not in finished, "something came after the finish"
+            assert (i in roles) == ("role" not in delta), "the role comes once, first"
+            roles.add(i)
+            found.setdefault(i, []).extend(signatures(delta))
+            if given["finish_reason"]:
+                finished.add(i)
+    assert finished == roles, "a choice without a finish"
+    for c in result.get("choices", []):
+        c["signatures"] = found.get(c["index"], [])
+    return result
