@@ -4,7 +4,6 @@
  */
 #include "script/hook.h"
 
-#include "base/log.h"
 #include "script/decision.h"
 #include "script/handle.h"
 #include "script/order.h"
@@ -107,28 +106,9 @@ void mw_hook_admit(struct mw_policies *p, struct mw_call *call, struct mw_decisi
 	look(p, call, MW_HOOK_ADMIT, NULL, out);
 }
 
-/* What C has noted of the body holds for the old one only. */
-static bool note_members(struct mw_call *call, struct mw_err *err)
-{
-	struct mw_json root;
-	if (!mw_json_peek(call->body, mw_call_members, call->members, MW_MEMBERS, &root, err))
-		return false;
-	if (call->members[MW_M_MODEL].kind == MW_JSON_STRING)
-		call->asked = mw_json_text(call->members[MW_M_MODEL], call->arena);
-	return true;
-}
-
 void mw_hook_rewrite(struct mw_policies *p, struct mw_call *call, struct mw_decision *out)
 {
-	struct mw_err err;
-	struct mw_str before = call->body;
 	look(p, call, MW_HOOK_REWRITE, &call->body, out);
-	if (call->body.p == before.p || note_members(call, &err))
-		return;
-	/* what was checked and then edited is JSON: this would be a fault of ours */
-	mw_log(MW_LOG_ERROR, "policy", "a rewritten body is no JSON: %s", err.text);
-	call->body = before;
-	mw_require(note_members(call, &err));
 }
 
 /* ---- route ---- */

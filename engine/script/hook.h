@@ -59,6 +59,8 @@ struct mw_attempt {
 };
 
 void mw_hook_admit(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
+/* After this call->body may be another text: call->members and what was read from them hold for the old
+ * one until the caller decodes it again. */
 void mw_hook_rewrite(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
 
 /* Fills the plan. The first policy that returns one decides; nil asks the next; the strategy of the

@@ -7,6 +7,7 @@
 #ifndef MW_POLICY_H
 #define MW_POLICY_H
 
+#include "base/buf.h"
 #include "base/env.h"
 #include "script/guard.h"
 #include "shared/bundle.h"

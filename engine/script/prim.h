@@ -25,6 +25,13 @@ extern const struct mw_prim mw_prim_decision, mw_prim_pick, mw_prim_random, mw_p
 /* Pushes a new table with all of them. */
 void mw_prim_push(lua_State *L, struct mw_run *run);
 
+/* Those that also stand in string and math. */
+int mw_prim_text_find(lua_State *L);
+int mw_prim_text_match(lua_State *L);
+int mw_prim_text_gmatch(lua_State *L);
+int mw_prim_text_gsub(lua_State *L);
+int mw_prim_random_math(lua_State *L);
+
 /* The names of all groups; NULL ends the list. */
 enum { MW_PRIM_GROUPS = 32 };
 void mw_prim_groups(const char *out[MW_PRIM_GROUPS]);

@@ -28,11 +28,4 @@ int mw_sandbox_tostring(lua_State *L);
 int mw_sandbox_rep(lua_State *L);
 int mw_sandbox_format(lua_State *L); /* upvalue 2: the stock function */
 
-/* Those of the primitives that also stand in string and math. */
-int mw_prim_text_find(lua_State *L);
-int mw_prim_text_match(lua_State *L);
-int mw_prim_text_gmatch(lua_State *L);
-int mw_prim_text_gsub(lua_State *L);
-int mw_prim_random_math(lua_State *L);
-
 #endif
