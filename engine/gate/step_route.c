@@ -145,6 +145,7 @@ static void make_plan(struct mw_walk *walk, uint64_t now)
 	walk->plan_us = now;
 	walk->planned = true;
 	walk->deadline_us = walk->plan.deadline_us ? now + walk->plan.deadline_us : 0;
+	walk->call.deadline_us = walk->deadline_us;
 }
 
 enum mw_next mw_step_route(struct mw_walk *walk)

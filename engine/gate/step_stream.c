@@ -122,6 +122,8 @@ enum mw_next mw_step_stream(struct mw_walk *walk)
 		return MW_STEP_WAIT;
 	struct mw_policies *policies = mw_walk_policies(walk);
 	struct mw_decision d = {.verdict = MW_GO};
+	if (walk->attempt.ok && !walk->attempt.streamed)
+		walk->attempt.reply = walk->reply;
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_RESULT))
 		mw_hook_result(policies, &walk->call, &walk->attempt, &d);
 	if (walk->attempt.streamed) /* the client has seen it: there is nothing left to decide */
