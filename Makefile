@@ -3,7 +3,10 @@
 BUILD   ?= build
 # a second tree with other flags: make SAN=address …  (address, undefined, thread)
 SAN     ?=
-CC      ?= gcc
+# make itself knows a CC, `cc`: only another than that is a wish
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 OUT     := $(BUILD)$(if $(SAN),/$(SAN))
 
 PACKAGES := libevent libcurl luajit yaml-0.1
