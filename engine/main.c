@@ -225,8 +225,8 @@ static int check(struct program *p)
 {
 	struct mw_err err = {0};
 	const char *name = p->options.config  ? p->options.config
-			   : p->options.model ? p->options.model
-					      : "the embedded defaults";
+	                   : p->options.model ? p->options.model
+	                                      : "the embedded defaults";
 	if (!check_policies(p, &err)) {
 		fprintf(stderr, "moonweir: %s\n", err.text);
 		return 1;

@@ -267,17 +267,6 @@ function chat.data_url(url)
 	return head:match("^([^;]+)") or "application/octet-stream", url:sub(comma + 1)
 end
 
--- Which function each tool call id of a conversation belongs to.
-function chat.names_of_calls(messages)
-	local names = {}
-	for _, message in ipairs(messages) do
-		for _, call in chat.items(message.tool_calls) do
-			names[call.id] = call["function"] and call["function"].name
-		end
-	end
-	return names
-end
-
 -- The arguments of a call as a table: "" and what is no JSON object give an empty one.
 function chat.arguments_of(call)
 	local text = call["function"] and call["function"].arguments

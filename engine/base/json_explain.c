@@ -157,7 +157,7 @@ static void explain_control(const struct mw_json_scan *s, char *out, size_t n)
 	if (c == '\n' || c == '\r' || c == '\t')
 		snprintf(out, n, "a raw %s inside a string; write \\%c",
 		    c == '\t' ? "tab" : "line end",
-		    c == '\n'	? 'n'
+		    c == '\n'   ? 'n'
 		    : c == '\r' ? 'r'
 				: 't');
 	else

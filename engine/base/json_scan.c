@@ -180,7 +180,7 @@ static char plain_of_escape(char c)
  * never gets ahead of what is read. */
 static const char *copy_plain(char **out, const char *p, const char *end)
 {
-#ifdef MW_JSON_SSE2
+#ifdef __SSE2__
 	const __m128i slash = _mm_set1_epi8('\\');
 	for (; end - p >= 16; p += 16, *out += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);

@@ -11,8 +11,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#if defined(__SSE2__) && !defined(MW_PORTABLE)
-#define MW_JSON_SSE2 1
+#ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
@@ -67,9 +66,7 @@ static inline bool mw_json_scan_is_plain(char c)
 	return (signed char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-#ifndef MW_JSON_SSE2
-/* Are all eight bytes plain? May say no where only the bytes behind a special one are wrongly
- * blamed. */
+/* Are all eight bytes plain? */
 static inline bool mw_json_scan_plain8(const char *p)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
@@ -77,14 +74,23 @@ static inline bool mw_json_scan_plain8(const char *p)
 	memcpy(&w, p, 8);
 	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
 	uint64_t zero = ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-	return (((w - ones * 0x20) | w | zero) & highs) == 0;
+	return (((w - ones * ' ') | w | zero) & highs) == 0;
 }
-#endif
+
+/* As mw_json_scan_plain, on any machine. */
+static inline const char *mw_json_scan_plain_portable(const char *p, const char *end)
+{
+	while (end - p >= 8 && mw_json_scan_plain8(p))
+		p += 8;
+	while (p < end && mw_json_scan_is_plain(*p))
+		p++;
+	return p;
+}
 
 /* The first byte of a string's inside that needs a look: quote, backslash, control or not ASCII. */
 static inline const char *mw_json_scan_plain(const char *p, const char *end)
 {
-#ifdef MW_JSON_SSE2
+#ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
 		      space = _mm_set1_epi8(' ');
 	for (; end - p >= 16; p += 16) {
@@ -96,13 +102,8 @@ static inline const char *mw_json_scan_plain(const char *p, const char *end)
 		if (mask)
 			return p + __builtin_ctz(mask);
 	}
-#else
-	while (end - p >= 8 && mw_json_scan_plain8(p))
-		p += 8;
 #endif
-	while (p < end && mw_json_scan_is_plain(*p))
-		p++;
-	return p;
+	return mw_json_scan_plain_portable(p, end);
 }
 
 /* The length of the UTF-8 sequence (of two to four bytes) at p; 0 if it is none. */

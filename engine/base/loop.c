@@ -22,7 +22,7 @@ struct mw_loop {
 	struct event deferred_event;
 	struct deferred *first, **last; /* in order of arrival */
 	struct deferred *spare;
-	int64_t wall_ahead;	 /* wall - monotonic, microseconds */
+	int64_t wall_ahead;      /* wall - monotonic, microseconds */
 	uint64_t wall_refreshed; /* monotonic time of the last look at the wall clock */
 };
 

@@ -38,8 +38,8 @@ struct mw_call {
 	struct mw_arena *arena; /* everything of the call; reset when it is over */
 	struct mw_env *env;
 	const struct mw_settings *settings; /* the snapshot it started with */
-	char id[37];			    /* a UUID: x-litellm-call-id */
-	uint64_t started_us;		    /* env's now */
+	char id[37];                        /* a UUID: x-litellm-call-id */
+	uint64_t started_us;                /* env's now */
 	enum mw_kind kind;
 	const struct mw_header *headers; /* the client's */
 	size_t n_headers;
@@ -55,14 +55,14 @@ struct mw_call {
 	struct mw_extra_header *to_target; /* set by hooks rewrite and attempt */
 	struct mw_extra_header *to_client; /* set by hooks */
 	/* what has happened so far */
-	unsigned attempts;		/* sent */
-	unsigned fallbacks;		/* groups tried beyond the first */
+	unsigned attempts;              /* sent */
+	unsigned fallbacks;             /* groups tried beyond the first */
 	const struct mw_target *target; /* of the present or last attempt */
-	uint64_t first_us;		/* when the first content came; 0: not yet */
+	uint64_t first_us;              /* when the first content came; 0: not yet */
 	struct mw_usage usage;
-	int64_t cost;	      /* picodollars; -1: price unknown */
+	int64_t cost;         /* picodollars; -1: price unknown */
 	struct mw_str finish; /* finish reason of the first choice, if one came */
-	int status;	      /* of the answer; 0: none yet */
+	int status;           /* of the answer; 0: none yet */
 };
 
 #endif

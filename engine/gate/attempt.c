@@ -62,7 +62,7 @@ static void record_health(struct mw_walk *walk, enum mw_health_outcome outcome)
 	    .only_target = call->model->n_targets == 1,
 	    .allowed_fails = settings->allowed_fails,
 	    .cooldown_us = at->target->cooldown_us >= 0 ? (uint64_t)at->target->cooldown_us
-							: settings->cooldown_us,
+	                                                : settings->cooldown_us,
 	};
 	if (!mw_health_end(at->target->health, now_of(walk), &sample, &rule))
 		return;
@@ -146,9 +146,9 @@ static void on_timer(void *arg)
 		return;
 	}
 	bool first = walk->first_by_us && !walk->paused && walk->first_by_us <= now;
-	const char *what = !first		   ? "the answer was not whole in time"
-			   : walk->reader.progress ? "the stream fell silent"
-						   : "nothing was answered in time";
+	const char *what = !first                  ? "the answer was not whole in time"
+	                   : walk->reader.progress ? "the stream fell silent"
+	                                           : "nothing was answered in time";
 	fail(walk, MW_ERR_UPSTREAM_TIMEOUT,
 	    mw_arena_printf(walk->call.arena, "%.*s: %s (after %.1f s)",
 		MW_FMT(walk->attempt.target->provider), what, (double)(now - walk->sent_us) / 1e6));
@@ -292,7 +292,7 @@ static void begin(struct mw_walk *walk)
 	    deadline(now, step->total_us, walk->timeout_us, t->timeout_us, s->timeout_us);
 	walk->first_by_us = call->stream ? deadline(now, step->first_us, walk->stream_timeout_us,
 					       t->stream_timeout_us, s->stream_timeout_us)
-					 : 0;
+	                                 : 0;
 	call->attempts++;
 	call->target = t;
 	mw_reader_open(walk);

@@ -142,7 +142,7 @@ static bool tool_calls_fit(struct mw_json calls, bool pieces)
 				enum mw_json_kind arguments =
 				    mw_json_get(v, MW_STR("arguments")).kind;
 				function = arguments == MW_JSON_STRING ||
-					   (pieces && arguments == MW_JSON_NONE);
+				           (pieces && arguments == MW_JSON_NONE);
 			}
 		}
 		if (!id || !index || !function)

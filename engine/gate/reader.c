@@ -56,7 +56,7 @@ void mw_reader_head(struct mw_walk *walk, const struct mw_exchange_head *head)
 	struct mw_str main_type;
 	mw_str_cut(&type, ';', &main_type);
 	r->events = good && walk->call.stream &&
-		    mw_str_ieq(mw_str_trim(main_type), MW_STR("text/event-stream"));
+	            mw_str_ieq(mw_str_trim(main_type), MW_STR("text/event-stream"));
 	if (!good)
 		r->body.max = MAX_FAILURE;
 }

@@ -17,14 +17,14 @@ struct mw_reload {
 	struct mw_house *house;
 	struct mw_mailbox *mailbox; /* the workers' answers */
 	struct mw_bundle *bundle;   /* in place */
-	struct mw_bundle *next;	    /* being prepared; NULL when no reload is under way */
-	uint64_t stamp;		    /* of the files as they were last read, good or bad */
+	struct mw_bundle *next;     /* being prepared; NULL when no reload is under way */
+	uint64_t stamp;             /* of the files as they were last read, good or bad */
 	mw_reload_read_fn read;
 	void *arg;
 	struct mw_timer timer;
 	size_t missing; /* workers that have not answered yet */
-	char *fault;	/* the first that a worker reported */
-	bool again;	/* something changed meanwhile */
+	char *fault;    /* the first that a worker reported */
+	bool again;     /* something changed meanwhile */
 };
 
 struct mw_str mw_reload_shipped(struct mw_str name)

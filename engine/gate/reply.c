@@ -198,6 +198,7 @@ static struct mw_http_req *take_req(struct mw_walk *walk)
 {
 	struct mw_http_req *req = walk->req;
 	walk->req = NULL;
+	walk->answered_us = mw_env_now(walk->call.env);
 	walk->call.headers = NULL; /* they lived in the request */
 	walk->call.n_headers = 0;
 	walk->call.body = MW_NOSTR;

@@ -15,9 +15,9 @@ static unsigned attempts_of(const struct mw_walk *walk)
 	if (walk->plan.attempts)
 		return walk->plan.attempts;
 	int retries = walk->num_retries >= 0 ? walk->num_retries
-		      : walk->plan.steps[0].target->num_retries >= 0
-			  ? walk->plan.steps[0].target->num_retries
-			  : walk->call.settings->num_retries;
+	              : walk->plan.steps[0].target->num_retries >= 0
+	                  ? walk->plan.steps[0].target->num_retries
+	                  : walk->call.settings->num_retries;
 	return (unsigned)retries + 1;
 }
 
@@ -119,8 +119,8 @@ static struct mw_str quote(struct mw_arena *a, struct mw_str text)
 static bool strip(struct mw_walk *walk, struct mw_err *err)
 {
 	static const bool ours[MW_MEMBERS] = {
-#define THEIRS				 false
-#define OURS				 true
+#define THEIRS                           false
+#define OURS                             true
 #define MW_MEMBER(id, name, kind, whose) whose,
 #include "call/members.def"
 #undef MW_MEMBER
@@ -164,7 +164,7 @@ static struct mw_str path_text(struct mw_arena *a, struct mw_str s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
+		             (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
 		if (plain) {
 			*to++ = (char)c;
 			continue;

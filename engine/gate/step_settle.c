@@ -13,21 +13,21 @@ static double seconds(uint64_t us)
 	return (double)us / 1e6;
 }
 
-static void count(struct mw_walk *walk, uint64_t now)
+static void count(struct mw_walk *walk, uint64_t ended)
 {
 	const struct mw_call *call = &walk->call;
 	struct mw_metric_cells *c = mw_worker_cells(walk->worker);
 	size_t series = call->target ? call->target->series : 0;
 	mw_metrics_call(c, series, call->status);
-	mw_metrics_observe(c, MW_METRIC_LATENCY, series, seconds(now - call->started_us));
+	mw_metrics_observe(c, MW_METRIC_LATENCY, series, seconds(ended - call->started_us));
 	if (!call->target)
 		return;
 	if (walk->attempt.ttft_us)
 		mw_metrics_observe(
 		    c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
-	if (now - call->started_us > walk->upstream_us)
-		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series,
-		    seconds(now - call->started_us - walk->upstream_us));
+	uint64_t all = ended - call->started_us;
+	if (all > walk->upstream_us)
+		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->upstream_us));
 	if (!call->usage.reported)
 		return;
 	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)call->usage.prompt);
@@ -38,7 +38,7 @@ static void count(struct mw_walk *walk, uint64_t now)
 		mw_metrics_add(c, MW_METRIC_COST, series, (double)call->cost / 1e12);
 }
 
-static void write_log(const struct mw_walk *walk, uint64_t now)
+static void write_log(const struct mw_walk *walk, uint64_t ended)
 {
 	const struct mw_call *call = &walk->call;
 	const struct mw_target *t = call->target;
@@ -47,7 +47,7 @@ static void write_log(const struct mw_walk *walk, uint64_t now)
 	    call->id, MW_FMT(call->asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
 	    call->stream ? " stream" : "", call->finish.n ? "" : " unfinished", call->attempts,
 	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
-	    seconds(now - call->started_us) * 1e3,
+	    seconds(ended - call->started_us) * 1e3,
 	    walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? " error=" : "",
 	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
 		       ? mw_str(mw_err_name(walk->fault.code))
@@ -68,12 +68,12 @@ void mw_settle_cost(struct mw_walk *walk)
 enum mw_next mw_step_settle(struct mw_walk *walk)
 {
 	struct mw_policies *policies = mw_walk_policies(walk);
-	uint64_t now = mw_env_now(walk->call.env);
+	uint64_t ended = walk->answered_us ? walk->answered_us : mw_env_now(walk->call.env);
 	mw_reader_close(walk);
 	mw_settle_cost(walk);
-	count(walk, now);
+	count(walk, ended);
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
 		mw_hook_complete(policies, &walk->call);
-	write_log(walk, now);
+	write_log(walk, ended);
 	return MW_STEP_GO;
 }

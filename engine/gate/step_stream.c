@@ -9,9 +9,9 @@
 
 /* What the gate does by itself with a failed attempt. */
 enum judgement {
-	AGAIN,	   /* another attempt may do better, on this target too */
+	AGAIN,     /* another attempt may do better, on this target too */
 	ELSEWHERE, /* not on this target: its key, its money or its model's name is at fault */
-	OVER,	   /* the client's own mistake, or ours: nobody could do better */
+	OVER,      /* the client's own mistake, or ours: nobody could do better */
 };
 
 static enum judgement judge(const struct mw_walk *walk)

@@ -35,14 +35,14 @@ enum mw_step {
 /* How one reply is read and handed on. */
 struct mw_reader {
 	int status;
-	bool events;	    /* an event stream is being read, event by event */
+	bool events;        /* an event stream is being read, event by event */
 	unsigned progress;  /* events that brought content or a finish reason */
-	bool finished;	    /* a finish reason has come (only while bytes pass) */
-	bool whole;	    /* the stream's proper end has come */
+	bool finished;      /* a finish reason has come (only while bytes pass) */
+	bool whole;         /* the stream's proper end has come */
 	struct mw_buf body; /* what came, where it is not read event by event */
 	struct mw_sse sse;
 	struct mw_stream *stream; /* translates; NULL while events pass as bytes */
-	struct mw_buf out;	  /* ready for the client, not handed over yet */
+	struct mw_buf out;        /* ready for the client, not handed over yet */
 };
 
 struct mw_walk {
@@ -60,32 +60,33 @@ struct mw_walk {
 	bool planned; /* a plan has been made for the present group */
 	int tier;     /* of `order` that the present plan is for */
 	struct mw_plan plan;
-	size_t plan_at;			      /* steps of this plan taken so far */
+	size_t plan_at;                       /* steps of this plan taken so far */
 	const struct mw_plan_step *plan_step; /* of the present attempt */
 	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
 	const struct mw_plan_step *waiting; /* a pause before this step is running */
-	uint64_t pause_us;		    /* how long it is */
+	uint64_t pause_us;                  /* how long it is */
 	uint64_t retry_wait_us; /* hook result asked for this pause before the next attempt */
-	uint64_t plan_us;	/* when it was made */
-	uint64_t deadline_us;	/* env's now; 0: none */
-	int num_retries;	/* for this call; -1: as the settings say */
+	uint64_t plan_us;       /* when it was made */
+	uint64_t deadline_us;   /* env's now; 0: none */
+	int num_retries;        /* for this call; -1: as the settings say */
 	uint64_t timeout_us, stream_timeout_us; /* the client's own wish; 0: none */
-	bool drop_params, no_fallbacks;		/* the same */
+	bool drop_params, no_fallbacks;         /* the same */
 	struct mw_str
 	    body; /* call.body without the members that are ours; {NULL,0}: not made yet */
 	/* the present attempt */
 	struct mw_attempt attempt;
 	struct mw_translation translation;
-	bool pass;			 /* same dialect: bytes go through */
+	bool pass;                       /* same dialect: bytes go through */
 	struct mw_str client_model_json; /* the asked name, quoted */
-	struct mw_exchange *exchange;	 /* NULL when none is under way */
+	struct mw_exchange *exchange;    /* NULL when none is under way */
 	struct mw_reader reader;
-	struct mw_timer timer;		   /* the nearest deadline, or a pause before an attempt */
-	uint64_t sent_us;		   /* when it was sent */
+	struct mw_timer timer;             /* the nearest deadline, or a pause before an attempt */
+	uint64_t sent_us;                  /* when it was sent */
 	uint64_t first_by_us, total_by_us; /* deadlines of the attempt; 0: none */
-	uint64_t content_us;		   /* when content came last, or the attempt was sent */
-	bool paused;			   /* the client is slower than the target */
-	uint64_t upstream_us;		   /* time spent in attempts and pauses, for the overhead */
+	uint64_t content_us;               /* when content came last, or the attempt was sent */
+	bool paused;                       /* the client is slower than the target */
+	uint64_t upstream_us;              /* time spent in attempts and pauses, for the overhead */
+	uint64_t answered_us;              /* when the last byte was handed over; 0: not yet */
 	/* what is left to tell the client if nothing works */
 	struct mw_fault fault;
 	struct mw_str reply; /* a whole answer in the client's form */

@@ -11,9 +11,14 @@
 
 struct mw_listener;
 
-/* `host` is a name or an address, "" or "*" for all addresses; port 0 takes a free one. Errors
- * (SETTINGS) say which address and what to do ("port 4000 is taken: another program listens there;
- * choose another with --port"). */
+/* Is that address free? To be asked once, before the first listener: with SO_REUSEPORT a second gateway
+ * of the same user would get half of the connections without anybody noticing. Errors as below. */
+bool mw_listener_check(const char *host, uint16_t port, struct mw_err *err) MW_MUSTCHECK;
+
+/* `host` is a name or an address, "" or "*" for all addresses; port 0 takes a free one. A name that has
+ * several addresses listens on one of them, IPv4 first. Errors (SETTINGS) say which address and what to
+ * do ("port 4000 is taken: another program listens there; choose another with --port"). on_accept owns
+ * the socket. */
 struct mw_listener *mw_listener_new(struct mw_loop *loop, const char *host, uint16_t port,
     void (*on_accept)(void *arg, int fd), void *arg, struct mw_err *err);
 void mw_listener_free(struct mw_listener *l); /* stops accepting; takes NULL */

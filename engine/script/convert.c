@@ -10,8 +10,9 @@ enum {
 	LONGEST = MW_MAX_BODY, /* what scratch may hold at all */
 };
 
-/* Their addresses are keys in the registry. */
-static const char parts_key, read_key, write_key;
+/* Keys in the registry; integers, because looking them up needs no memory (even a light userdata
+ * may). They begin far beyond those that luaL_ref gives out. */
+enum { PARTS_KEY = 0x6d770000, READ_KEY, WRITE_KEY };
 
 static int converter_gc(lua_State *L)
 {
@@ -79,28 +80,14 @@ static void make_parts(lua_State *L)
 	lua_rawseti(L, -2, 6);
 }
 
-static void registry_get(lua_State *L, const char *key)
-{
-	lua_pushlightuserdata(L, (void *)(uintptr_t)key);
-	lua_rawget(L, LUA_REGISTRYINDEX);
-}
-
-/* Takes the value on top of the stack. */
-static void registry_set(lua_State *L, const char *key)
-{
-	lua_pushlightuserdata(L, (void *)(uintptr_t)key);
-	lua_insert(L, -2);
-	lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
 void mw_convert_push_closure(lua_State *L, lua_CFunction fn)
 {
-	registry_get(L, &parts_key);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, PARTS_KEY);
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
 		make_parts(L);
 		lua_pushvalue(L, -1);
-		registry_set(L, &parts_key);
+		lua_rawseti(L, LUA_REGISTRYINDEX, PARTS_KEY);
 	}
 	int parts = lua_gettop(L);
 	for (int i = 1; i <= MW_UPS; i++)
@@ -164,7 +151,8 @@ enum mw_table_kind mw_convert_kind(lua_State *L, const struct mw_converter *c, i
 /* ---- calls from C ------------------------------------------------------------------------------
  */
 
-struct job {
+/* What a call from C hands to the closure that does it. */
+struct mw_convert_job {
 	struct mw_str text;
 	struct mw_buf *out;
 	struct mw_err *err;
@@ -173,24 +161,24 @@ struct job {
 
 static int read_job(lua_State *L)
 {
-	struct job *job = lua_touserdata(L, 1);
+	struct mw_convert_job *job = mw_convert_self(L)->job;
 	job->ok = mw_convert_read(L, job->text, job->err);
 	return job->ok ? 1 : 0;
 }
 
 static int write_job(lua_State *L)
 {
-	struct job *job = lua_touserdata(L, 1);
-	job->ok = mw_convert_write(L, 2, job->out, job->err);
+	struct mw_convert_job *job = mw_convert_self(L)->job;
+	job->ok = mw_convert_write(L, 1, job->out, job->err);
 	return 0;
 }
 
 static int make_jobs(lua_State *L)
 {
 	mw_convert_push_closure(L, read_job);
-	registry_set(L, &read_key);
+	lua_rawseti(L, LUA_REGISTRYINDEX, READ_KEY);
 	mw_convert_push_closure(L, write_job);
-	registry_set(L, &write_key);
+	lua_rawseti(L, LUA_REGISTRYINDEX, WRITE_KEY);
 	return 0;
 }
 
@@ -201,26 +189,30 @@ static bool no_memory(lua_State *L, struct mw_err *err)
 	    err, MW_ERR_INTERNAL, "the Lua state has no memory left for a JSON value");
 }
 
-/* Pushes the job that is kept under the key; false (nothing pushed) when it cannot be made. */
-static bool push_job(lua_State *L, const char *key, struct mw_err *err)
+/* Pushes the closure under the key, with its job set; false (nothing pushed) if it cannot be made.
+ */
+static bool push_job(lua_State *L, int key, struct mw_convert_job *job)
 {
-	registry_get(L, key);
-	if (!lua_isnil(L, -1))
-		return true;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, key);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		if (lua_cpcall(L, make_jobs, NULL) != 0)
+			return no_memory(L, job->err);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, key);
+	}
+	lua_getupvalue(L, -1, 1);
+	struct mw_converter *c = lua_touserdata(L, -1);
+	c->job = job;
 	lua_pop(L, 1);
-	if (lua_cpcall(L, make_jobs, NULL) != 0)
-		return no_memory(L, err);
-	registry_get(L, key);
 	return true;
 }
 
 bool mw_convert_decode(lua_State *L, struct mw_str text, struct mw_err *err)
 {
-	struct job job = {.text = text, .err = err};
-	if (!push_job(L, &read_key, err))
+	struct mw_convert_job job = {.text = text, .err = err};
+	if (!push_job(L, READ_KEY, &job))
 		return false;
-	lua_pushlightuserdata(L, &job);
-	if (lua_pcall(L, 1, 1, 0) != 0)
+	if (lua_pcall(L, 0, 1, 0) != 0)
 		return no_memory(L, err);
 	if (!job.ok)
 		lua_pop(L, 1);
@@ -229,14 +221,13 @@ bool mw_convert_decode(lua_State *L, struct mw_str text, struct mw_err *err)
 
 bool mw_convert_encode(lua_State *L, int idx, struct mw_buf *out, struct mw_err *err)
 {
-	struct job job = {.out = out, .err = err};
+	struct mw_convert_job job = {.out = out, .err = err};
 	if (idx < 0 && idx > LUA_REGISTRYINDEX)
 		idx += lua_gettop(L) + 1;
-	if (!push_job(L, &write_key, err))
+	if (!push_job(L, WRITE_KEY, &job))
 		return false;
-	lua_pushlightuserdata(L, &job);
 	lua_pushvalue(L, idx);
-	if (lua_pcall(L, 2, 0, 0) != 0)
+	if (lua_pcall(L, 1, 0, 0) != 0)
 		return no_memory(L, err);
 	return job.ok;
 }

@@ -11,11 +11,14 @@
 
 #include <lauxlib.h>
 
+struct mw_convert_job;
+
 struct mw_converter {
 	const void *null, *array,
 	    *raw;	    /* identities: null, the metatables of arrays and of raw values */
 	struct mw_buf text; /* scratch: a string without its escapes; an encoded text */
 	struct mw_buf keys; /* scratch: names to be sorted, a stack of struct mw_str */
+	struct mw_convert_job *job; /* of a call from C, while it runs */
 	struct mw_shapes shapes;
 };
 

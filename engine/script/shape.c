@@ -10,14 +10,14 @@ enum { PROBES = 16 };
 
 static size_t first_slot(uint16_t parent, struct mw_str name)
 {
-	uint64_t h = parent;
+	uint64_t h = name.n << 16 ^ parent;
 	for (size_t i = 0; i < name.n; i += 8) {
 		uint64_t w = 0;
 		memcpy(&w, name.p + i, MW_MIN(name.n - i, (size_t)8));
 		h = (h ^ w) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
+		h ^= h >> 32;
 	}
-	return (size_t)(h ^ name.n);
+	return (size_t)(h * 0x9e3779b97f4a7c15u >> 32);
 }
 
 void mw_shape_reset(struct mw_shapes *s)

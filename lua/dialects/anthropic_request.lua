@@ -1,0 +1,564 @@
+-- SPDX-License-Identifier: MIT
+-- A chat call as Anthropic's messages want it. What differs from OpenAI and is settled here:
+--
+-- - System messages at the beginning become `system`; later ones become text of the user's turn, so that
+--   they keep their place. Turns of one role are merged; results of tools stand first in the user's turn.
+-- - Ids of calls that Anthropic would not take are rewritten, always to the same id.
+-- - max_tokens must be there: without one, what the model can write at most (models.lua).
+-- - reasoning_effort becomes a budget of thinking tokens or, on newer models, an effort. Where Anthropic
+--   does not allow thinking (a forced tool; a turn of calls whose signed thoughts are lost), there is none.
+-- - response_format json_schema becomes output_config.format; on older models a forced tool, whose input is
+--   the answer (anthropic_messages.lua unwraps it). json_object: on newer models a line of instruction.
+-- - temperature above 1 counts as 1; stop sequences of white space only are refused or dropped.
+-- - Anthropic's own top-level members are taken as they are, and its own typed tools. Members that neither
+--   knows are refused, or dropped under drop_params: Anthropic would answer 400.
+
+local bit = require "bit"
+local json = require "mwjson"
+local lib = require "mwlib"
+local chat = require "chat"
+local faults = require "faults"
+local models = require "models"
+local schema = require "schema"
+
+local request = {}
+
+-- The forced tool by which older models give JSON. Its name tells the reply's decoder what it is.
+request.JSON_TOOL = "moonweir_json_answer"
+
+local KNOWN = {}
+for name in ([[model messages stream max_tokens max_completion_tokens temperature top_p top_k stop stop_sequences tools
+	tool_choice parallel_tool_calls response_format reasoning_effort thinking service_tier container mcp_servers
+	context_management inference_geo speed cache_control output_config]]):gmatch("%S+") do
+	KNOWN[name] = true
+end
+local NATIVE = { "top_k", "container", "mcp_servers", "context_management", "inference_geo", "speed", "cache_control",
+	"output_config" }
+
+local ORDER = json.order { "model", "max_tokens", "system", "messages", "tools", "tool_choice", "thinking",
+	"output_config", "stop_sequences", "stream" }
+
+-- The first fault wins; the rest of the work is then thrown away.
+local function fail(state, fault)
+	state.fault = state.fault or fault
+end
+
+-- ---- content -------------------------------------------------------------------------------------------
+
+local function at(state, i)
+	return ("messages[%d].content[%d]"):format(state.message - 1, i - 1)
+end
+
+local function source_of(url)
+	local mime, data = chat.data_url(url)
+	if mime then
+		return { type = "base64", media_type = mime == "image/jpg" and "image/jpeg" or mime, data = data }
+	end
+	return { type = "url", url = url }
+end
+
+local DOCUMENTS = { pdf = "application/pdf", txt = "text/plain", md = "text/plain", csv = "text/plain", json = "text/plain" }
+
+local function document_source(state, i, file)
+	if file.file_id then
+		return file.file_id:find("^https?://") and { type = "url", url = file.file_id } or { type = "file", file_id = file.file_id }
+	elseif not file.file_data then
+		fail(state, faults.new("BAD_REQUEST", at(state, i) .. ".file has neither file_data nor file_id", at(state, i) .. ".file"))
+		return nil
+	end
+	local mime, data = chat.data_url(file.file_data)
+	mime = mime or DOCUMENTS[(file.filename or ""):lower():match("%.(%w+)$") or "pdf"]
+	data = data or file.file_data
+	if mime == "application/pdf" then
+		return { type = "base64", media_type = mime, data = data }
+	elseif mime and mime:find("^text/") then
+		return { type = "text", media_type = "text/plain", data = lib.base64_decode(data) or "" }
+	elseif mime and mime:find("^image/") then
+		return { type = "base64", media_type = mime, data = data }
+	end
+	fail(state, faults.unsupported_value(at(state, i) .. ".file",
+		("%s.file: anthropic takes PDF and text documents, found %s"):format(at(state, i), mime or file.filename)))
+	return nil
+end
+
+local block_of = {}
+
+function block_of.text(_, _, part)
+	local text = part.text or ""
+	return not chat.is_blank(text) and { type = "text", text = text } or nil
+end
+
+function block_of.refusal(_, _, part)
+	return part.refusal and not chat.is_blank(part.refusal) and { type = "text", text = part.refusal } or nil
+end
+
+function block_of.image_url(state, i, part)
+	local url = type(part.image_url) == "table" and part.image_url.url or part.image_url
+	if not url then
+		fail(state, faults.new("BAD_REQUEST", at(state, i) .. ".image_url is missing", at(state, i) .. ".image_url"))
+		return nil
+	end
+	return { type = "image", source = source_of(url) }
+end
+
+function block_of.file(state, i, part)
+	local source = document_source(state, i, part.file or {})
+	local name = part.file and part.file.filename
+	if source and (source.media_type or ""):find("^image/") then
+		return { type = "image", source = source }
+	end
+	return source and { type = "document", source = source, title = name ~= "" and name or nil }
+end
+
+-- Anthropic's own blocks, from clients that know where they go.
+local function native(_, _, part)
+	return part
+end
+block_of.image, block_of.document, block_of.search_result = native, native, native
+
+local function blocks_of(state, content)
+	local out = {}
+	if type(content) == "string" then
+		content = { { type = "text", text = content } }
+	end
+	for i, part in chat.items(content) do
+		local make = block_of[part.type]
+		if not make then
+			fail(state, faults.unsupported_value(at(state, i) .. ".type",
+				("%s.type: anthropic has no content of type %s"):format(at(state, i), json.quote(part.type))))
+			return out
+		end
+		local block = make(state, i, part)
+		if block then
+			block.cache_control = part.cache_control
+			out[#out + 1] = block
+		end
+	end
+	return out
+end
+
+-- ---- turns ---------------------------------------------------------------------------------------------
+
+-- An id that Anthropic takes: other characters become "_", and a hash of the whole keeps ids apart.
+local function call_id(id)
+	if id:find("^[%w_-]+$") then
+		return id
+	end
+	local hash = -2128831035
+	for i = 1, #id do
+		hash = bit.tobit(bit.bxor(hash, id:byte(i)) * 403 + bit.lshift(hash, 24))
+	end
+	return ("%s_%s"):format(id:gsub("[^%w_-]", "_"), bit.tohex(hash))
+end
+
+local function is_result(block)
+	return block.type == "tool_result"
+end
+
+-- Adds blocks to the conversation: to the last turn if it is of the same role.
+local function push(state, role, blocks)
+	local turns = state.turns
+	local turn = turns[#turns]
+	if not blocks[1] then
+		return
+	elseif not turn or turn.role ~= role then
+		turns[#turns + 1] = { role = role, content = blocks }
+		return
+	end
+	local place = #turn.content + 1
+	if is_result(blocks[1]) then
+		place = 1
+		while turn.content[place] and is_result(turn.content[place]) do
+			place = place + 1
+		end
+	end
+	for i, block in ipairs(blocks) do
+		table.insert(turn.content, place + i - 1, block)
+	end
+end
+
+local function input_of(call)
+	local text = call["function"] and call["function"].arguments or ""
+	if chat.is_blank(text) then
+		return json.object()
+	end
+	local value = json.decode(text)
+	return chat.is_object(value) and value or { arguments = text }
+end
+
+local function thoughts_of(message)
+	local out = {}
+	for _, block in chat.items(message.thinking_blocks) do
+		if block.type == "thinking" and type(block.signature) == "string" and block.signature ~= "" then
+			out[#out + 1] = { type = "thinking", thinking = block.thinking, signature = block.signature }
+		elseif block.type == "redacted_thinking" then
+			out[#out + 1] = { type = "redacted_thinking", data = block.data }
+		end
+	end
+	return out
+end
+
+local role_of = {}
+
+function role_of.user(state, message)
+	local blocks = blocks_of(state, message.content)
+	if message.cache_control and blocks[1] then
+		blocks[#blocks].cache_control = message.cache_control
+	end
+	push(state, "user", blocks)
+end
+
+-- Before any turn: the system prompt. Later: text in its place.
+function role_of.system(state, message)
+	local blocks = blocks_of(state, message.content)
+	if message.cache_control and blocks[1] then
+		blocks[#blocks].cache_control = message.cache_control
+	end
+	if state.turns[1] then
+		push(state, "user", blocks)
+		return
+	end
+	for _, block in ipairs(blocks) do
+		state.system[#state.system + 1] = block
+	end
+end
+role_of.developer = role_of.system
+
+function role_of.assistant(state, message)
+	local blocks = thoughts_of(message)
+	local thought = blocks[1] ~= nil
+	for _, block in ipairs(blocks_of(state, message.content)) do
+		blocks[#blocks + 1] = block
+	end
+	if message.refusal and not chat.is_blank(message.refusal) then
+		blocks[#blocks + 1] = { type = "text", text = message.refusal }
+	end
+	for _, call in chat.items(message.tool_calls) do
+		if call["function"] then
+			blocks[#blocks + 1] = { type = "tool_use", id = call_id(call.id), name = call["function"].name, input = input_of(call),
+				cache_control = call.cache_control }
+			state.unsigned = not thought
+		end
+	end
+	if message.cache_control and blocks[1] then
+		blocks[#blocks].cache_control = message.cache_control
+	end
+	push(state, "assistant", blocks)
+end
+
+function role_of.tool(state, message)
+	if not message.tool_call_id then
+		local param = ("messages[%d].tool_call_id"):format(state.message - 1)
+		fail(state, faults.new("BAD_REQUEST", param .. " is missing", param))
+		return
+	end
+	local blocks = blocks_of(state, message.content)
+	local content = blocks
+	if #blocks == 1 and blocks[1].type == "text" and not blocks[1].cache_control then
+		content = blocks[1].text
+	end
+	local result = { type = "tool_result", tool_use_id = call_id(message.tool_call_id), content = blocks[1] and content or nil }
+	result.cache_control = message.cache_control or (blocks[1] and blocks[#blocks].cache_control)
+	if type(content) == "table" and blocks[1] then
+		blocks[#blocks].cache_control = nil
+	end
+	push(state, "user", { result })
+end
+
+local function converse(state, messages)
+	for i, message in ipairs(messages) do
+		state.message = i
+		local add = role_of[message.role]
+		if not add then
+			local param = ("messages[%d].role"):format(i - 1)
+			fail(state, faults.new("BAD_REQUEST", ('%s: found %s, allowed: "system", "developer", "user", "assistant" or "tool"')
+				:format(param, json.quote(faults.excerpt(message.role))), param))
+			return
+		end
+		if message.role == "user" then
+			state.unsigned = false
+		end
+		add(state, message)
+	end
+	local turns = state.turns
+	if not turns[1] and state.system[1] then
+		push(state, "user", { table.remove(state.system) })
+	elseif not turns[1] then
+		fail(state, faults.new("BAD_REQUEST", "messages: there is no text in them, and anthropic needs some", "messages"))
+		return
+	elseif turns[1].role == "assistant" then
+		table.insert(turns, 1, { role = "user", content = { { type = "text", text = "." } } })
+	end
+	local last = turns[#turns]
+	local block = last.content[#last.content]
+	if last.role == "assistant" and block.type == "text" then
+		block.text = block.text:gsub("%s+$", "")
+	end
+end
+
+-- ---- tools ---------------------------------------------------------------------------------------------
+
+local function tool_of(state, tool, i)
+	local called = tool["function"]
+	if not called then
+		if type(tool.type) == "string" and tool.type:find("_%d%d%d%d%d%d%d%d$") or chat.is_object(tool.input_schema) then
+			return tool
+		end
+		local param = ("tools[%d].type"):format(i - 1)
+		fail(state, faults.unsupported_value(param, ("%s: anthropic takes functions and its own typed tools, found %s"):format(
+			param, json.quote(faults.excerpt(tostring(tool.type))))))
+		return nil
+	end
+	local input = called.parameters or { properties = json.object() }
+	if input.type ~= "object" then
+		input.type = "object"
+	end
+	local strict = called.strict and state.traits.schema or nil
+	return {
+		name = called.name, description = called.description, input_schema = strict and schema.close(input) or input,
+		strict = strict, cache_control = tool.cache_control or called.cache_control,
+	}
+end
+
+local CHOICES = { auto = "auto", none = "none", required = "any" }
+
+local function add_tools(state, body, out)
+	local tools, how, name = chat.tool_choice(body)
+	local list = json.array {}
+	for i, tool in ipairs(tools) do
+		list[#list + 1] = tool_of(state, tool, i)
+	end
+	if not list[1] then
+		return
+	end
+	out.tools = list
+	if how == "named" and name then
+		out.tool_choice = { type = "tool", name = name }
+	elseif how ~= "auto" or body.parallel_tool_calls == false then
+		if not CHOICES[how] then
+			fail(state, faults.new("BAD_REQUEST", ('tool_choice: found %s, allowed: "auto", "none", "required" or a function')
+				:format(json.quote(faults.excerpt(how))), "tool_choice"))
+			return
+		end
+		out.tool_choice = { type = CHOICES[how] }
+	end
+	if body.parallel_tool_calls == false and out.tool_choice.type ~= "none" then
+		out.tool_choice.disable_parallel_tool_use = true
+	end
+end
+
+-- ---- the form of the answer ----------------------------------------------------------------------------
+
+local JSON_ONLY = "Answer with one JSON object and nothing else: no text before or after it, no code fence."
+
+local function force_json(out, wanted, description)
+	out.tools = out.tools or json.array {}
+	if wanted.type ~= "object" then
+		wanted.type = "object"
+	end
+	out.tools[#out.tools + 1] = { name = request.JSON_TOOL, input_schema = wanted,
+		description = description or "Gives the answer, which is this tool's input." }
+	if #out.tools == 1 then
+		out.tool_choice = { type = "tool", name = request.JSON_TOOL }
+	else
+		out.tool_choice = { type = "any" }
+	end
+end
+
+local function add_format(state, body, out)
+	local format = body.response_format
+	if not format or format.type == "text" then
+		return
+	elseif format.type ~= "json_schema" and format.type ~= "json_object" then
+		fail(state, faults.new("BAD_REQUEST", ('response_format.type: found %s, allowed: "text", "json_object" or "json_schema"')
+			:format(json.quote(faults.excerpt(format.type))), "response_format.type"))
+		return
+	end
+	local wanted = format.json_schema and chat.given(format.json_schema.schema)
+	if format.type == "json_schema" and chat.is_object(wanted) then
+		if state.traits.schema then
+			out.output_config = out.output_config or {}
+			out.output_config.format = { type = "json_schema", schema = schema.close(wanted) }
+		else
+			force_json(out, wanted, faults.text(chat.given(format.json_schema.description)))
+		end
+	elseif state.traits.schema then
+		state.system[#state.system + 1] = { type = "text", text = JSON_ONLY }
+	else
+		force_json(out, { additionalProperties = true })
+	end
+end
+
+-- ---- thinking ------------------------------------------------------------------------------------------
+
+local EFFORTS = { none = true, minimal = true, low = true, medium = true, high = true, xhigh = true, max = true }
+local BUDGET = { minimal = 1024, low = 1024, medium = 4096, high = 16384, xhigh = 32000, max = 32000 }
+local LEAST = 1024 -- tokens of thinking
+
+local function effort_of_budget(budget)
+	return budget < 2048 and "low" or budget < 8192 and "medium" or "high"
+end
+
+-- {effort=, budget=, exact=}: what the client asked for; exact when it named the budget itself. nil: nothing.
+local function asked_thinking(state, body)
+	local thinking, effort = body.thinking, body.reasoning_effort
+	if thinking then
+		if thinking.type == "disabled" then
+			return { effort = "none" }
+		elseif thinking.type == "enabled" then
+			local budget = math.max(thinking.budget_tokens or BUDGET.medium, LEAST)
+			return { effort = effort or effort_of_budget(budget), budget = budget, exact = true }
+		end
+		return { effort = effort or "high", budget = BUDGET[effort] or BUDGET.high, display = thinking.display }
+	elseif not effort then
+		return nil
+	elseif not EFFORTS[effort] then
+		fail(state, faults.new("BAD_REQUEST", ('reasoning_effort: found %s, allowed: "none", "minimal", "low", "medium", '
+			.. '"high", "xhigh" or "max"'):format(json.quote(faults.excerpt(effort))), "reasoning_effort"))
+		return nil
+	end
+	return { effort = effort, budget = BUDGET[effort] }
+end
+
+local function adaptive(state, asked, out)
+	local effort = asked.effort
+	if effort == "none" and not state.traits.always then
+		out.thinking = { type = "disabled" }
+		return
+	elseif effort == "none" or effort == "minimal" then
+		effort = "low"
+	elseif effort == "xhigh" and state.traits.effort ~= "xhigh" then
+		effort = "high"
+	end
+	out.thinking = { type = "adaptive", display = asked.display or (state.traits.summarized and "summarized") or nil }
+	out.output_config = out.output_config or {}
+	out.output_config.effort = out.output_config.effort or effort
+end
+
+-- The budget must be less than max_tokens, which counts thoughts too: what the client named is kept, if it can.
+local function budgeted(asked, out)
+	local budget = asked.budget
+	if out.max_tokens <= budget and not asked.exact then
+		budget = math.max(out.max_tokens - 1, LEAST)
+		budget = budget > out.max_tokens / 2 and math.max(math.floor(out.max_tokens / 2), LEAST) or budget
+	end
+	if out.max_tokens <= budget then
+		out.max_tokens = budget + out.max_tokens
+	end
+	out.thinking = { type = "enabled", budget_tokens = budget }
+end
+
+local function add_thinking(state, body, out, unsupported)
+	local asked = asked_thinking(state, body)
+	local kind = state.traits.thinking
+	if not asked then
+		return
+	elseif kind == "adaptive" then
+		adaptive(state, asked, out)
+	elseif asked.effort == "none" then
+		return
+	elseif kind == "none" then
+		unsupported[#unsupported + 1] = body.thinking and "thinking" or "reasoning_effort"
+	elseif state.unsigned or (out.tool_choice and out.tool_choice.type ~= "auto" and out.tool_choice.type ~= "none") then
+		return
+	else
+		budgeted(asked, out)
+	end
+end
+
+-- ---- numbers -------------------------------------------------------------------------------------------
+
+local function add_sampling(state, body, out, unsupported)
+	local thinks = out.thinking and out.thinking.type ~= "disabled"
+	local free = state.traits.sampling and not thinks
+	local function take(name, value)
+		if value == nil then
+			return
+		elseif free then
+			out[name] = value
+		else
+			unsupported[#unsupported + 1] = name
+		end
+	end
+	local temperature = body.temperature
+	if temperature and state.traits.version > 0 then
+		temperature = math.min(temperature, 1)
+	end
+	if temperature ~= 1 or free then
+		take("temperature", temperature)
+	end
+	local top_p = body.top_p ~= 1 and body.top_p or nil
+	if top_p and top_p >= 0.95 and state.traits.sampling then
+		out.top_p = top_p
+	else
+		take("top_p", top_p)
+	end
+	if out.top_p and out.temperature and state.traits.version >= 4.1 and state.drop then
+		out.top_p = nil
+	end
+	take("top_k", body.top_k)
+end
+
+local function add_stop(state, body, out, unsupported)
+	local stop = body.stop or body.stop_sequences
+	if type(stop) == "string" then
+		stop = { stop }
+	end
+	local list = json.array {}
+	for _, words in chat.items(stop) do
+		if type(words) == "string" and not chat.is_blank(words) then
+			list[#list + 1] = words
+		elseif not state.drop then
+			unsupported[#unsupported + 1] = "stop (white space only)"
+		end
+	end
+	out.stop_sequences = list[1] and list or nil
+end
+
+local TIERS = { auto = "auto", default = "standard_only", standard_only = "standard_only", priority = "auto" }
+
+local function add_rest(body, out, unsupported)
+	for _, name in ipairs(NATIVE) do
+		if name ~= "top_k" then
+			out[name] = chat.given(body[name])
+		end
+	end
+	if out.output_config and not chat.is_object(out.output_config) then
+		out.output_config = nil
+	end
+	local user = body.safety_identifier or body.user
+	out.metadata = user and user ~= "" and { user_id = user } or nil
+	if body.service_tier then
+		out.service_tier = TIERS[body.service_tier]
+		if not out.service_tier then
+			unsupported[#unsupported + 1] = "service_tier"
+		end
+	end
+end
+
+-- ---- the whole -----------------------------------------------------------------------------------------
+
+function request.encode(body, ctx)
+	local traits = models.claude(ctx.model)
+	local state = { traits = traits, drop = ctx.drop_params, turns = {}, system = {} }
+	local unsupported = chat.unknown(body, KNOWN)
+	local limit = chat.max_tokens(body)
+	local out = { model = ctx.model, max_tokens = limit or traits.max_tokens, stream = ctx.stream or nil }
+	converse(state, body.messages)
+	add_rest(body, out, unsupported)
+	add_tools(state, body, out)
+	add_format(state, body, out)
+	add_thinking(state, body, out, unsupported)
+	add_sampling(state, body, out, unsupported)
+	add_stop(state, body, out, unsupported)
+	if state.fault then
+		return nil, state.fault
+	elseif unsupported[1] and not ctx.drop_params then
+		return nil, faults.unsupported("anthropic", unsupported)
+	end
+	out.system = state.system[1] and state.system or nil
+	out.messages = state.turns
+	return setmetatable(out, ORDER)
+end
+
+return request
