@@ -251,9 +251,3 @@ def test_body_members_of_the_settings_are_defaults(gateway, upstream):
     sent = up.request.json
     assert (sent["temperature"], sent["seed"], sent["max_tokens"], sent["x_vendor"]) == (0.9, 7, 50, True)
     assert up.request.headers["x-team"] == "blue"
-
-
-def test_a_master_key_that_everybody_knows_is_warned_of(tmp_path):
-    code, said = check(tmp_path, HEAD + "general_settings: {master_key: sk-1234}\n")
-    assert code == 0 or "sk-1234" in said
-    assert "master_key" in said
