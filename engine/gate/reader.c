@@ -7,6 +7,8 @@
 
 #include "gate/pass.h"
 
+#include <stdio.h>
+
 enum { MAX_FAILURE = 1 << 20 }; /* bytes of an error answer that are read */
 
 /* Fills the walk's fault; returns false. */
@@ -200,7 +202,13 @@ static bool end_of_whole(struct mw_walk *walk)
 bool mw_reader_end(struct mw_walk *walk)
 {
 	struct mw_reader *r = &walk->reader;
-	if (r->status < 200 || r->status > 299) {
+	if (r->status < 200 || (r->status > 299 && r->status < 400)) {
+		char text[80];
+		snprintf(text, sizeof(text), "it answered with status %d; redirects are not followed",
+		    r->status);
+		return fail(walk, MW_ERR_UPSTREAM_BROKEN, text);
+	}
+	if (r->status > 299) {
 		mw_runtime_failure(
 		    &walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
 		return false;
