@@ -116,7 +116,8 @@ static void conclude(struct mw_walk *walk, bool ok)
 		at->error_text = walk->fault.message;
 		walk->fault.retry_after_us = at->retry_after_us =
 		    MW_MAX(at->retry_after_us, walk->fault.retry_after_us);
-		if (walk->fault.status < 400) /* a 200 or 302 that is no answer is no answer's status */
+		if (walk->fault.status <
+		    400) /* a 200 or 302 that is no answer is no answer's status */
 			walk->fault.status = at->status >= 400 ? at->status : 0;
 	}
 	close_attempt(walk, outcome_of(walk));

@@ -204,8 +204,8 @@ bool mw_reader_end(struct mw_walk *walk)
 	struct mw_reader *r = &walk->reader;
 	if (r->status < 200 || (r->status > 299 && r->status < 400)) {
 		char text[80];
-		snprintf(text, sizeof(text), "it answered with status %d; redirects are not followed",
-		    r->status);
+		snprintf(text, sizeof(text),
+		    "it answered with status %d; redirects are not followed", r->status);
 		return fail(walk, MW_ERR_UPSTREAM_BROKEN, text);
 	}
 	if (r->status > 299) {
