@@ -47,7 +47,7 @@ SUB   = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc
 build: ## compile build/moonweir, if what it needs is installed
 	@command -v $(CC) >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists $(PACKAGES) || \
 	   { echo "a compiler or a library is missing: \`make deps\` installs it, \`make run\` installs, builds and starts"; exit 1; }
-	@$(SUB) $(BIN)
+	@+$(SUB) $(BIN)
 	@echo "$(BIN) is built: $(BIN) --help, or \`make run\`"
 
 $(BIN): $(OBJ) $(OUT)/obj/main.o $(OUT)/gen/embedded.o
@@ -84,7 +84,7 @@ deps: ## install what the build needs (apt-get; root, or a user with sudo)
 
 run: ## install what is missing, build, and start on 127.0.0.1:4000 (options: make run ARGS="--port 5000")
 	@.ci/deps $(DEPS_BUILD)
-	@$(SUB) $(BIN)
+	@+$(SUB) $(BIN)
 	@exec $(BIN) $(ARGS)
 
 VENV := $(BUILD)/venv
@@ -98,7 +98,7 @@ $(VENV)/llm: tests/support/llm.txt
 
 run-llm: ## the same in front of a small language model on this machine: chat with real tokens
 	@.ci/deps $(DEPS_LLM)
-	@$(SUB) $(BIN) $(VENV)/llm
+	@+$(SUB) $(BIN) $(VENV)/llm
 	@exec $(VENV)/bin/python tests/support/run_llm.py $(BIN) $(ARGS)
 
 # ---- tests -------------------------------------------------------------------------------------
@@ -115,11 +115,12 @@ export MOONWEIR_SLOWNESS := $(if $(SAN),6,1)
 
 .PHONY: test check
 test: deps-test ## install what tests need and run every test, as CI does
-	@$(SUB) $(BIN) $(NPM) $(VENV)/llm
+	@+$(SUB) $(BIN)
+	-@+$(SUB) $(NPM) $(VENV)/llm
 	@$(PYTHON) tests/run.py all
 
 check: deps-test ## the everyday tests, in minutes: unit, lua, conformance, e2e, lint
-	@$(SUB) $(BIN) $(NPM)
+	@+$(SUB) $(BIN)
 	@$(PYTHON) tests/run.py everyday
 
 .PHONY: deps-test
@@ -165,7 +166,7 @@ STILL = $(if $(filter thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo
 
 .PHONY: unit lua conformance e2e lint
 unit: ## tests of engine/, file by file (cmocka)
-	@$(SUB) $(UNIT_BIN)
+	@+$(SUB) $(UNIT_BIN)
 	@bad=0; for t in $(UNIT_BIN); do echo "$$t"; $(STILL) $$t || bad=1; done; exit $$bad
 
 lua: lua-modules ## tests of lua/ and policies/ (busted on LuaJIT)
@@ -175,7 +176,7 @@ conformance: lua-modules ## every dialect and feature, from fixtures and recorde
 	@LUA_PATH='./?.lua;./?/init.lua;;' busted --lua=luajit -o TAP tests/conformance
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
-	@$(SUB) $(BIN)
+	@+$(SUB) $(BIN)
 	@$(STILL) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --basetemp=$(OUT)/tmp tests/e2e $(ARGS)
 
 lint: ## include law, names, sizes, first lines, layout
@@ -193,15 +194,15 @@ $(NPM): tests/e2e/npm/package.json
 
 .PHONY: asan ubsan tsan
 asan: ## unit and e2e tests under AddressSanitizer, leaks included
-	@$(SUB) SAN=address sanitized
+	@+$(SUB) SAN=address sanitized
 ubsan: ## … under UndefinedBehaviorSanitizer
-	@$(SUB) SAN=undefined sanitized
+	@+$(SUB) SAN=undefined sanitized
 tsan: ## … under ThreadSanitizer
-	@$(SUB) SAN=thread sanitized
+	@+$(SUB) SAN=thread sanitized
 .PHONY: sanitized
 sanitized:
-	@$(SUB) unit
-	@$(SUB) e2e ARGS='-m "not real and not slow" $(ARGS)'
+	@+$(SUB) unit
+	@+$(SUB) e2e ARGS='-m "not real and not slow" $(ARGS)'
 
 # Fuzzers: clang's libFuzzer on the engine with address and undefined checks; new inputs stay under build/.
 RUNS      ?= 20000
@@ -226,7 +227,7 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libengine.a
 
 .PHONY: fuzz
 fuzz: ## every fuzzer, RUNS=20000 inputs each
-	@$(SUB) $(FUZZ_BIN)
+	@+$(SUB) $(FUZZ_BIN)
 	@RUNS=$(RUNS) tests/support/fuzz $(FUZZ_BIN)
 
 # ---- measuring and mending ---------------------------------------------------------------------
@@ -241,7 +242,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 bench: ## what a call costs, against nginx and against no gateway (about 5 minutes)
 	@.ci/deps $(DEPS_BENCH)
 	@.ci/deps --unpack $(BUILD)/tools $(TOOLS_BENCH)
-	@$(SUB) $(BIN) $(BENCH_BIN)
+	@+$(SUB) $(BIN) $(BENCH_BIN)
 	@$(PYTHON) tests/bench/bench.py $(ARGS)
 
 format: ## lay out the C sources by .clang-format

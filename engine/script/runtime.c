@@ -336,11 +336,17 @@ static bool add_target(
 	lua_State *L = rt->L;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, rt->entries[ADD]);
 	lua_pushnumber(L, index);
-	if (!t)
-		lua_pushnil(L);
-	else if (!push_spec(L, t, err))
-		return lua_pop(L, 2), false;
-	return call(rt, 2, 0, err);
+	if (push_spec(L, t, err))
+		return call(rt, 2, 0, err);
+	lua_pop(L, 2);
+	return false;
+}
+
+static void drop_target(struct mw_runtime *rt, unsigned index)
+{
+	lua_rawgeti(rt->L, LUA_REGISTRYINDEX, rt->entries[DROP]);
+	lua_pushnumber(rt->L, index);
+	mw_require(call(rt, 1, 0, NULL));
 }
 
 unsigned mw_runtime_add(
@@ -497,10 +503,10 @@ static enum mw_exchange_end read_cut(lua_State *L, int idx)
 	lua_getfield(L, idx, "cut");
 	bool cut = lua_toboolean(L, -1);
 	const char *how = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-	enum mw_exchange_end end = !cut				     ? MW_END_OK
-				   : strcmp(how, "no_reply") == 0    ? MW_END_NO_REPLY
-				   : strcmp(how, "unreachable") == 0 ? MW_END_UNREACHABLE
-								     : MW_END_CUT;
+	enum mw_exchange_end end = !cut                              ? MW_END_OK
+	                           : strcmp(how, "no_reply") == 0    ? MW_END_NO_REPLY
+	                           : strcmp(how, "unreachable") == 0 ? MW_END_UNREACHABLE
+	                                                             : MW_END_CUT;
 	lua_pop(L, 1);
 	return end;
 }

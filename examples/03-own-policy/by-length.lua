@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 --- Long prompts go to the target called "large", all others to "small".
 local P = mw.policy {
   name = "by-length", api = 1, kind = "route",

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 --- Refuses calls whose last message holds a word of the list.
 local P = mw.policy {
   name = "office-words", api = 1, kind = "guard",
