@@ -142,6 +142,13 @@ def test_metrics_count_tokens_of_every_kind(gateway, upstream):
         assert gw.metric("moonweir_%s_tokens_total" % name, model="m") == n
 
 
+def test_a_stream_that_breaks_has_used_tokens(gateway, upstream):
+    up = upstream(stream(anthropic.events("some ", "text")[:5]))
+    gw = gateway({"model_list": [model("m", up, "anthropic/claude-sonnet-4-5")]})
+    gw.stream_events()
+    assert gw.metric("moonweir_prompt_tokens_total", model="m") == 5
+
+
 def test_metrics_time_the_first_token(gateway, upstream):
     up = upstream(stream(wait(60), openai.events("a")[:2], wait(200), openai.events("a")[2:]))
     gw = gateway({"model_list": [model("m", up)]})
