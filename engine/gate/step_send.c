@@ -48,7 +48,8 @@ static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *st
 		return step->wait_us;
 	uint64_t pause = walk->attempt.retry_after_us;
 	if (!pause) {
-		pause = 500000u << MW_MIN((unsigned)walk->plan_at - 2, 4u);
+		unsigned before = walk->plan_at > 2 ? (unsigned)walk->plan_at - 2 : 0;
+		pause = 500000u << MW_MIN(before, 4u);
 		pause -= (uint64_t)((double)pause * 0.5 * mw_rng_unit(&walk->call.env->rng));
 	}
 	return MW_MAX(MW_MAX(pause, step->wait_us), walk->call.settings->retry_after_us);

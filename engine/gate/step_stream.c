@@ -88,9 +88,13 @@ static enum mw_next fail_with(struct mw_walk *walk, const struct mw_decision *d)
 	return give_up(walk);
 }
 
-/* The same target once more, after the pause that the hook asked for. */
+/* The same target once more, after the pause that the hook asked for. A hook that never has enough is
+ * not heard any more. */
 static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
 {
+	enum { MOST_ATTEMPTS = 100 };
+	if (walk->call.attempts >= MOST_ATTEMPTS)
+		return by_default(walk);
 	walk->retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
 	walk->plan_at--;
 	return go_on(walk);
