@@ -228,7 +228,7 @@ static bool fits(const struct key *k, const struct mw_yaml *node)
 static struct mw_str allowed(struct mw_reading *r, const struct key *k)
 {
 	static const char *const words[] = {[ANY] = "anything",
-	    [TEXT] = "a text",
+	    [TEXT] = "a string",
 	    [SWITCH] = "true or false",
 	    [WHOLE] = "a whole number",
 	    [NUMBER] = "a number",

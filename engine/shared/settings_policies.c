@@ -93,7 +93,7 @@ static void read_policy(struct mw_reading *r, const struct mw_yaml *item, struct
 		read_short(r, item->text, ref);
 	else
 		mw_settings_fault(r, item->line,
-		    "an entry of policies is %s, which is neither a map nor a text",
+		    "an entry of policies is %s, which is neither a map nor a string",
 		    mw_yaml_kind_name(item->kind));
 }
 
