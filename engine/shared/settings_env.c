@@ -71,8 +71,7 @@ static void read_variable(struct mw_reading *r, const struct mw_yaml_pair *pair)
 	mw_map_set(r->variables, pair->key, value);
 }
 
-/* ---- what lua/ gets to see ---------------------------------------------------------------------
- */
+/* ---- what lua/ gets to see ------------------------------------------------------------------- */
 
 static bool is_provider_variable(struct mw_str name)
 {

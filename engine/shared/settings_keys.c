@@ -176,8 +176,7 @@ static void unknown(struct mw_reading *r, enum mw_block block, const struct mw_y
 		mw_settings_warn(r, pair->line, "unknown key '%.*s' %s", MW_FMT(pair->key), in);
 }
 
-/* ---- kinds -------------------------------------------------------------------------------------
- */
+/* ---- kinds ----------------------------------------------------------------------------------- */
 
 static bool is_scalar(const struct mw_yaml *node)
 {
@@ -258,8 +257,7 @@ static void misfit(
 	node->kind = MW_YAML_NULL;
 }
 
-/* ---- checking a block --------------------------------------------------------------------------
- */
+/* ---- checking a block ------------------------------------------------------------------------ */
 
 static bool is_price(struct mw_str key)
 {
@@ -322,8 +320,7 @@ bool mw_settings_is_body(struct mw_str key)
 	return k ? k->use == BODY : !is_price(key);
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 const struct mw_yaml *mw_settings_given(const struct mw_yaml *map, const char *key)
 {

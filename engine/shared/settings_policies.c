@@ -4,8 +4,7 @@
  */
 #include "shared/settings_parts.h"
 
-/* ---- one policy --------------------------------------------------------------------------------
- */
+/* ---- one policy ------------------------------------------------------------------------------ */
 
 /* A text is a path if it looks like one, else the name of a shipped policy. */
 static void read_short(struct mw_reading *r, struct mw_str text, struct mw_policy_ref *ref)
@@ -145,8 +144,7 @@ static void read_strategy_args(struct mw_reading *r, struct mw_policy_ref *ref)
 		ref->params = r->s->strategy_params;
 }
 
-/* ---- binding -----------------------------------------------------------------------------------
- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 /* A policy that is bound to a group is bound to its aliases too. */
 static bool is_bound(const struct mw_policy_ref *ref, const struct mw_model *m)

@@ -119,8 +119,7 @@ void mw_settings_read_router(struct mw_reading *r)
 	r->file = r->documents[0].file;
 }
 
-/* ---- prices ------------------------------------------------------------------------------------
- */
+/* ---- prices ---------------------------------------------------------------------------------- */
 
 static void free_prices(void *prices)
 {

@@ -118,7 +118,7 @@ static void assert_file(const struct mw_bundle *b, size_t i, const char *name, c
 	assert_true(mw_str_ends(f->path, f->name));
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void a_single_file(void **state)
 {
@@ -269,7 +269,7 @@ static void a_loop_of_links_ends(void **state)
 	mw_bundle_unref(b);
 }
 
-/* ---- watching ---------------------------------------------------------------------------------- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static void assert_changed(const struct mw_bundle *b, uint64_t *stamp, bool expected)
 {

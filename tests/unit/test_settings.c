@@ -137,7 +137,7 @@ static const struct mw_model *find(const struct mw_settings *s, const char *name
 			fail_msg("'%.*s' is not '%s'", MW_FMT(got_), z);                           \
 	} while (0)
 
-/* ---- model_list -------------------------------------------------------------------------------- */
+/* ---- model_list ------------------------------------------------------------------------------ */
 
 static void an_entry_becomes_a_target(void **state)
 {
@@ -333,7 +333,7 @@ static void a_credential_stands_in_for_what_is_missing(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 static struct mw_str id_from(void **state, const char *params, char copy[65])
 {
@@ -389,7 +389,7 @@ static void a_target_is_found_by_its_id(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- environment ----------------------------------------------------------------------------------- */
+/* ---- environment ----------------------------------------------------------------------------- */
 
 static void values_come_from_the_environment(void **state)
 {
@@ -459,7 +459,7 @@ static void the_master_key(void **state)
 	unsetenv("LITELLM_MASTER_KEY");
 }
 
-/* ---- router_settings and the like -------------------------------------------------------------------- */
+/* ---- router_settings and the like ------------------------------------------------------------ */
 
 static void the_routers_values(void **state)
 {
@@ -535,7 +535,7 @@ static void our_own_settings(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- wildcards --------------------------------------------------------------------------------------- */
+/* ---- wildcards ------------------------------------------------------------------------------- */
 
 static void assert_sent(const struct mw_settings *s, const char *asked, const char *model)
 {
@@ -597,7 +597,7 @@ static void a_star_alone_stands_for_what_the_providers_know(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- aliases and fallbacks -------------------------------------------------------------------------- */
+/* ---- aliases and fallbacks ------------------------------------------------------------------- */
 
 static void aliases_of_both_forms(void **state)
 {
@@ -679,7 +679,7 @@ static void fallbacks_of_all_forms(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- policies ------------------------------------------------------------------------------------------ */
+/* ---- policies -------------------------------------------------------------------------------- */
 
 static void policies_in_order_and_the_strategy_last(void **state)
 {
@@ -725,7 +725,7 @@ static void policies_in_order_and_the_strategy_last(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- prices ------------------------------------------------------------------------------------------- */
+/* ---- prices ---------------------------------------------------------------------------------- */
 
 static const struct mw_price *price_of(struct mw_settings *s, const char *name)
 {
@@ -771,7 +771,7 @@ static void a_deployment_may_have_its_own_price(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- files -------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static char folder[64];
 
@@ -905,7 +905,7 @@ static void litellms_configs_load_without_a_word(void **state)
 		unsetenv(variables[i]);
 }
 
-/* ---- one model, nearest names, references ---------------------------------------------------------- */
+/* ---- one model, nearest names, references ---------------------------------------------------- */
 
 static void one_model_from_the_command_line(void **state)
 {
@@ -987,7 +987,7 @@ static void many_threads_may_look_up(void **state)
 	mw_settings_unref(s);
 }
 
-/* ---- warnings ------------------------------------------------------------------------------------------ */
+/* ---- warnings -------------------------------------------------------------------------------- */
 
 #define PARAMS(more)                                                                               \
 	"model_list:\n- model_name: m\n  litellm_params:\n    model: openai/x\n    " more "\n"
@@ -1075,7 +1075,7 @@ static void warnings_name_the_line_and_what_is_known(void **state)
 	}
 }
 
-/* ---- faults -------------------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void faults_say_what_was_found_and_what_is_allowed(void **state)
 {
