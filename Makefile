@@ -3,7 +3,10 @@
 BUILD   ?= build
 # a second tree with other flags: make SAN=address …  (address, undefined, thread)
 SAN     ?=
-CC      ?= gcc
+# make itself knows a CC, `cc`: only another than that is a wish
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 OUT     := $(BUILD)$(if $(SAN),/$(SAN))
 
 PACKAGES := libevent libcurl luajit yaml-0.1
@@ -148,7 +151,7 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/tiny/libtiny.a
 -include $(TINY_OBJ:.o=.d) $(UNIT_BIN:=.d)
 
 # The C modules of the binary, for plain luajit, so that lua/ can be tested without it.
-LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
+LUA_MOD_BASE := $(addprefix engine/base/,buf.c err.c hash.c json.c json_explain.c json_scan.c json_text.c mem.c number.c str.c)
 LUA_MODS     := $(OUT)/lua/mwjson.so $(OUT)/lua/mwlib.so
 $(OUT)/lua/mwjson.so: $(LUA_MOD_BASE) $(wildcard engine/script/convert*.c) engine/script/shape.c
 $(OUT)/lua/mwlib.so: $(LUA_MOD_BASE) engine/script/lib.c

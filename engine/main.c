@@ -215,7 +215,7 @@ static const struct mw_env_ops main_env = {.now = main_now, .wall = main_wall};
 static bool check_policies(struct program *p, struct mw_err *err)
 {
 	struct mw_guard *guard = mw_guard_new(p->house.watchdog);
-	struct mw_policies *policies = mw_policies_new(&p->env, guard, p->bundle, err);
+	struct mw_policies *policies = mw_policies_new(&p->env, guard, p->house.stats, p->bundle, err);
 	mw_policies_free(policies);
 	mw_guard_free(guard);
 	return policies;
@@ -340,6 +340,7 @@ static bool prepare(struct program *p, struct mw_err *err)
 	p->house = (struct mw_house){
 	    .metrics = p->metrics,
 	    .watchdog = mw_watchdog_new(),
+	    .stats = mw_stats_new(),
 	    .host = p->options.host,
 	    .port = p->options.port,
 	};
@@ -363,6 +364,7 @@ static void release(struct program *p)
 	mw_bundle_unref(p->bundle);
 	mw_runtime_free(p->runtime);
 	mw_watchdog_free(p->house.watchdog);
+	mw_stats_free(p->house.stats);
 	mw_healths_free(p->healths);
 	mw_metrics_free(p->metrics);
 	mw_loop_free(p->loop);
@@ -372,6 +374,7 @@ int main(int argc, char **argv)
 {
 	struct program p = {.options = parse_arguments(argc, argv)};
 	struct mw_err err = {0};
+	mw_mem_tune();
 	signal(SIGPIPE, SIG_IGN);
 	mw_fetch_global_init();
 	int rc = 1;

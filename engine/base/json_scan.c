@@ -4,6 +4,8 @@
  */
 #include "base/json_scan.h"
 
+#include "base/mem.h"
+
 static bool is_tail(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
@@ -76,14 +78,27 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool is_short_escape(char c)
+{
+	static const bool known[256] = {['"'] = true,
+	    ['\\'] = true,
+	    ['/'] = true,
+	    ['b'] = true,
+	    ['f'] = true,
+	    ['n'] = true,
+	    ['r'] = true,
+	    ['t'] = true};
+	return known[(unsigned char)c];
+}
+
 static const char *scan_escape(struct mw_json_scan *s, const char *p)
 {
 	if (s->end - p < 2)
 		return mw_json_scan_stop(s, MW_JSON_FAULT_STRING_CUT, s->end);
-	if (p[1] != 'u') {
-		bool known = p[1] && strchr("\"\\/bfnrt", p[1]);
-		return known ? p + 2 : mw_json_scan_stop(s, MW_JSON_FAULT_ESCAPE, p);
-	}
+	if (is_short_escape(p[1]))
+		return p + 2;
+	if (p[1] != 'u')
+		return mw_json_scan_stop(s, MW_JSON_FAULT_ESCAPE, p);
 	for (int i = 2; i < 6; i++) {
 		if (p + i == s->end)
 			return mw_json_scan_stop(s, MW_JSON_FAULT_STRING_CUT, s->end);
@@ -210,4 +225,18 @@ char *mw_json_scan_unescape(char *out, struct mw_str raw)
 			*out++ = plain_of_escape(c);
 	}
 	return out;
+}
+
+bool mw_json_scan_same(struct mw_str raw, struct mw_str plain)
+{
+	if (mw_str_find(raw, '\\') == raw.n)
+		return mw_str_eq(raw, plain);
+	/* no escape is longer than six bytes for one */
+	if (raw.n < plain.n || raw.n / 6 > plain.n)
+		return false;
+	char few[256], *out = raw.n <= sizeof(few) ? few : mw_mem_alloc(raw.n);
+	bool same = mw_str_eq(mw_strn(out, (size_t)(mw_json_scan_unescape(out, raw) - out)), plain);
+	if (out != few)
+		mw_mem_free(out);
+	return same;
 }

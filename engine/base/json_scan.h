@@ -23,7 +23,7 @@ enum mw_json_fault {
 	MW_JSON_FAULT_COLON,
 	MW_JSON_FAULT_MORE_ITEMS,   /* a comma or ']' */
 	MW_JSON_FAULT_MORE_MEMBERS, /* a comma or '}' */
-	MW_JSON_FAULT_END,	    /* nothing */
+	MW_JSON_FAULT_END,          /* nothing */
 	/* what is wrong with what stands there */
 	MW_JSON_FAULT_STRING_CUT,
 	MW_JSON_FAULT_ESCAPE,
@@ -112,8 +112,7 @@ size_t mw_json_scan_utf8(const char *p, const char *end);
 /* The rest of a string from the first byte that is not plain. */
 const char *mw_json_scan_string_rest(struct mw_json_scan *s, const char *p, bool *escaped);
 
-/* From behind the opening quote to the closing one. `escaped` becomes true if there is a backslash.
- */
+/* From behind the opening quote to the closing one. `escaped` becomes true if it has a backslash. */
 static inline const char *mw_json_scan_string(struct mw_json_scan *s, const char *p, bool *escaped)
 {
 	p = mw_json_scan_plain(p, s->end);
@@ -169,5 +168,8 @@ static inline const char *mw_json_scan_word(
 /* Writes the inside of a checked string without its escapes to `out`, which has room for raw.n
  * bytes, and returns the end of what was written. A lone surrogate becomes U+FFFD. */
 char *mw_json_scan_unescape(char *out, struct mw_str raw);
+
+/* Is the inside of a checked string, without its escapes, equal to `plain`? */
+bool mw_json_scan_same(struct mw_str raw, struct mw_str plain);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,13 @@ void mw_require_failed(const char *cond, const char *file, int line)
 {
 	fprintf(stderr, "moonweir: broken invariant at %s:%d: %s\n", file, line, cond);
 	abort();
+}
+
+void mw_mem_tune(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
 }
 
 static void *or_die(void *p)

@@ -73,8 +73,10 @@ static struct decimal decimal_of(const char *z)
 		add_digit(&d, *z - '0');
 	}
 	d.exponent += zeros;
-	if (*z)
-		d.exponent += strtol(z + 1, NULL, 10);
+	if (*z) { /* saturates, and no double has an exponent of more than three digits */
+		long written = strtol(z + 1, NULL, 10);
+		d.exponent += MW_MAX(MW_MIN(written, 100000L), -100000L);
+	}
 	return d;
 }
 

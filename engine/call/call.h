@@ -28,7 +28,7 @@ struct mw_tag {
 	struct mw_tag *next;
 };
 
-/* A header that a policy adds to what goes upstream or back to the client. */
+/* A header that a policy adds to what goes back to the client, or upstream with one attempt. */
 struct mw_extra_header {
 	struct mw_header header;
 	struct mw_extra_header *next;
@@ -40,6 +40,7 @@ struct mw_call {
 	const struct mw_settings *settings; /* the snapshot it started with */
 	char id[37];                        /* a UUID: x-litellm-call-id */
 	uint64_t started_us;                /* env's now */
+	uint64_t deadline_us; /* env's now when it must be over; 0: none, or not known yet */
 	enum mw_kind kind;
 	const struct mw_header *headers; /* the client's */
 	size_t n_headers;
@@ -52,7 +53,6 @@ struct mw_call {
 	bool include_usage; /* the client asked for usage in the stream */
 	struct mw_str key;  /* who calls: "master", or "" without keys; never the key itself */
 	struct mw_tag *tags;
-	struct mw_extra_header *to_target; /* set by hooks rewrite and attempt */
 	struct mw_extra_header *to_client; /* set by hooks */
 	/* what has happened so far */
 	unsigned attempts;              /* sent */

@@ -25,6 +25,12 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return !a ? b : !b ? a : MW_MIN(a, b);
 }
 
+/* A span from now on as a point in time; 0 stays none. */
+static uint64_t after(uint64_t now, uint64_t span)
+{
+	return span ? now + span : 0;
+}
+
 /* The next deadline, 0 for none. While the client is what is slow, only the whole answer's counts.
  */
 static uint64_t next_deadline(const struct mw_walk *walk)
@@ -110,8 +116,9 @@ static void conclude(struct mw_walk *walk, bool ok)
 		at->error_text = walk->fault.message;
 		walk->fault.retry_after_us = at->retry_after_us =
 		    MW_MAX(at->retry_after_us, walk->fault.retry_after_us);
-		if (at->status >= 400 && !walk->fault.status)
-			walk->fault.status = at->status;
+		if (walk->fault.status <
+		    400) /* a 200 or 302 that is no answer is no answer's status */
+			walk->fault.status = at->status >= 400 ? at->status : 0;
 	}
 	close_attempt(walk, outcome_of(walk));
 	mw_steps_run(walk);
@@ -187,13 +194,16 @@ static void deliver(struct mw_walk *walk)
 	}
 }
 
-/* Content has come: the next has as long again. The timer is left alone; it looks when it fires. */
+/* Content has come: the next has its own time. The timer looks when it fires; it is set anew only
+ * where it would fire too late, because the first content was given longer. */
 static void extend(struct mw_walk *walk)
 {
-	uint64_t gap = walk->call.settings->stream_timeout_us;
-	walk->content_us = now_of(walk);
-	if (walk->first_by_us)
-		walk->first_by_us = gap ? walk->content_us + gap : 0;
+	uint64_t before = walk->first_by_us;
+	if (!before)
+		return;
+	walk->first_by_us = after(now_of(walk), walk->gap_us);
+	if (walk->first_by_us && walk->first_by_us < before)
+		arm(walk);
 }
 
 /* The stream's proper end has come, and the client gets it now. The exchange stays a moment longer:
@@ -273,11 +283,10 @@ static const struct mw_exchange_events events = {on_head, on_bytes, on_end};
 
 /* ---- starting ------------------------------------------------------------------------------ */
 
-/* The first that is given, as a point in time. */
-static uint64_t deadline(uint64_t now, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+/* The first that is given; 0: none is. */
+static uint64_t given(uint64_t a, uint64_t b, uint64_t c)
 {
-	uint64_t span = a ? a : b ? b : c ? c : d;
-	return span ? now + span : 0;
+	return a ? a : b ? b : c;
 }
 
 static void begin(struct mw_walk *walk)
@@ -287,12 +296,12 @@ static void begin(struct mw_walk *walk)
 	const struct mw_target *t = walk->attempt.target;
 	const struct mw_plan_step *step = walk->plan_step;
 	uint64_t now = now_of(walk);
-	walk->sent_us = walk->content_us = now;
-	walk->total_by_us =
-	    deadline(now, step->total_us, walk->timeout_us, t->timeout_us, s->timeout_us);
-	walk->first_by_us = call->stream ? deadline(now, step->first_us, walk->stream_timeout_us,
-					       t->stream_timeout_us, s->stream_timeout_us)
-	                                 : 0;
+	uint64_t total = given(walk->timeout_us, t->timeout_us, s->timeout_us);
+	uint64_t gap = given(walk->stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us);
+	walk->sent_us = now;
+	walk->total_by_us = after(now, step->total_us ? step->total_us : total);
+	walk->first_by_us = call->stream ? after(now, step->first_us ? step->first_us : gap) : 0;
+	walk->gap_us = gap;
 	call->attempts++;
 	call->target = t;
 	mw_reader_open(walk);
@@ -329,7 +338,6 @@ void mw_attempt_drained(struct mw_walk *walk)
 	if (!walk->paused)
 		return;
 	walk->paused = false;
-	walk->content_us = now_of(walk);
 	extend(walk);
 	arm(walk);
 	mw_exchange_resume(walk->exchange);

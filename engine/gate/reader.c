@@ -7,6 +7,8 @@
 
 #include "gate/pass.h"
 
+#include <stdio.h>
+
 enum { MAX_FAILURE = 1 << 20 }; /* bytes of an error answer that are read */
 
 /* Fills the walk's fault; returns false. */
@@ -29,9 +31,25 @@ void mw_reader_open(struct mw_walk *walk)
 	mw_sse_init(&r->sse, MW_MAX_EVENT);
 }
 
+/* What a translated stream has told of itself so far. Where bytes passed before it, they may have told
+ * more. */
+static void take_account(struct mw_walk *walk)
+{
+	struct mw_call *call = &walk->call;
+	struct mw_usage usage;
+	struct mw_str finish;
+	mw_stream_usage(walk->reader.stream, &usage, &finish, call->arena);
+	if (usage.reported)
+		call->usage = usage;
+	if (finish.n)
+		call->finish = finish;
+}
+
 void mw_reader_close(struct mw_walk *walk)
 {
 	struct mw_reader *r = &walk->reader;
+	if (r->stream)
+		take_account(walk); /* a stream that broke has used tokens too */
 	mw_stream_close(r->stream);
 	r->stream = NULL;
 	mw_sse_deinit(&r->sse);
@@ -71,6 +89,10 @@ static bool is_done(struct mw_str data)
 static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
 {
 	struct mw_reader *r = &walk->reader;
+	if (r->finished && is_done(e->data)) {
+		r->whole = true; /* what has passed as bytes was the whole answer */
+		return true;
+	}
 	if (!r->stream)
 		r->stream = mw_stream_open(&walk->translation);
 	if (!r->stream)
@@ -154,9 +176,8 @@ static bool end_of_stream(struct mw_walk *walk)
 	struct mw_reader *r = &walk->reader;
 	if (!after_feed(walk, mw_sse_finish(&r->sse, on_event, walk)))
 		return false;
-	if (!r->stream)
-		r->whole |= r->finished;
-	else if (!r->whole)
+	r->whole |= r->finished;
+	if (r->stream && !r->whole)
 		r->whole = mw_stream_may_end(r->stream);
 	if (!r->whole)
 		return fail(walk, MW_ERR_UPSTREAM_BROKEN,
@@ -173,7 +194,7 @@ void mw_reader_finish(struct mw_walk *walk)
 		return;
 	}
 	mw_stream_finish(r->stream, &r->out);
-	mw_stream_usage(r->stream, &walk->call.usage, &walk->call.finish, walk->call.arena);
+	take_account(walk);
 }
 
 static bool translate_whole(struct mw_walk *walk, struct mw_str text)
@@ -200,7 +221,13 @@ static bool end_of_whole(struct mw_walk *walk)
 bool mw_reader_end(struct mw_walk *walk)
 {
 	struct mw_reader *r = &walk->reader;
-	if (r->status < 200 || r->status > 299) {
+	if (r->status < 200 || (r->status > 299 && r->status < 400)) {
+		char text[80];
+		snprintf(text, sizeof(text),
+		    "it answered with status %d; redirects are not followed", r->status);
+		return fail(walk, MW_ERR_UPSTREAM_BROKEN, text);
+	}
+	if (r->status > 299) {
 		mw_runtime_failure(
 		    &walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
 		return false;

@@ -20,30 +20,64 @@ static enum mw_next end_with(struct mw_walk *walk, const struct mw_decision *d)
 	return MW_STEP_END;
 }
 
-/* A policy answers by itself: its text as a completion, whole or as a stream of one piece. */
+/* ---- an answer of a policy ----------------------------------------------------------------- */
+
+#define NO_USAGE "\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}"
+
+/* What each object of the answer begins with, up to its choices. */
+static void add_start(struct mw_buf *b, const struct mw_call *call, const char *object)
+{
+	mw_buf_addf(b,
+	    "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%llu,\"model\":", call->id,
+	    object, (unsigned long long)(mw_env_wall(call->env) / 1000000));
+	mw_json_quote(b, call->asked);
+	mw_buf_addz(b, ",\"choices\":[");
+}
+
+static void add_completion(struct mw_buf *b, const struct mw_call *call, struct mw_str text)
+{
+	add_start(b, call, "chat.completion");
+	mw_buf_addz(b, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+	mw_json_quote(b, text);
+	mw_buf_addz(b, "},\"logprobs\":null,\"finish_reason\":\"stop\"}]," NO_USAGE "}");
+}
+
+static void add_chunk_start(struct mw_buf *b, const struct mw_call *call)
+{
+	mw_buf_addz(b, "data: ");
+	add_start(b, call, "chat.completion.chunk");
+}
+
+/* All of the text in one piece, the finish, and the usage if the client wants it. */
+static void add_chunks(struct mw_buf *b, const struct mw_call *call, struct mw_str text)
+{
+	const char *end = call->include_usage ? "}],\"usage\":null}\n\n" : "}]}\n\n";
+	add_chunk_start(b, call);
+	mw_buf_addz(b, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":");
+	mw_json_quote(b, text);
+	mw_buf_addf(b, "},\"logprobs\":null,\"finish_reason\":null%s", end);
+	add_chunk_start(b, call);
+	mw_buf_addf(
+	    b, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"%s", end);
+	if (call->include_usage) {
+		add_chunk_start(b, call);
+		mw_buf_addz(b, "]," NO_USAGE "}\n\n");
+	}
+	mw_buf_addz(b, "data: [DONE]\n\n");
+}
+
 static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_buf b;
 	mw_buf_init(&b, MW_MAX_REPLY);
-	const char *kind = call->stream ? "chat.completion.chunk" : "chat.completion";
-	const char *part = call->stream ? "delta" : "message";
 	if (call->stream)
-		mw_buf_addz(&b, "data: ");
-	mw_buf_addf(&b,
-	    "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%llu,\"model\":", call->id, kind,
-	    (unsigned long long)(mw_env_wall(call->env) / 1000000));
-	mw_json_quote(&b, call->asked);
-	mw_buf_addf(
-	    &b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", part);
-	mw_json_quote(&b, d->text);
-	mw_buf_addz(&b, "},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
-	mw_buf_addz(&b,
-	    call->stream
-		? "}\n\ndata: [DONE]\n\n"
-		: ",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
+		add_chunks(&b, call, d->text);
+	else
+		add_completion(&b, call, d->text);
 	walk->reply = mw_arena_dup(call->arena, mw_buf_str(&b));
 	mw_buf_deinit(&b);
+	call->finish = MW_STR("stop");
 	if (call->stream) {
 		mw_reply_begin_stream(walk);
 		mw_http_write(walk->req, walk->reply);
@@ -53,6 +87,8 @@ static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
 	}
 	return MW_STEP_END;
 }
+
+/* ---- hooks --------------------------------------------------------------------------------- */
 
 /* True: the call goes on; else *next says how it ends. */
 static bool run_hook(struct mw_walk *walk, enum mw_hook hook, enum mw_next *next)

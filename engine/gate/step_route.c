@@ -134,6 +134,17 @@ static void no_target(struct mw_walk *walk, uint64_t now)
 	};
 }
 
+/* Plans were made and walked, but no attempt was: hook attempt skipped all of them, or the plan's pauses
+ * are longer than its deadline. */
+static void nobody_was_asked(struct mw_walk *walk)
+{
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_POLICY,
+	    .message = mw_arena_printf(walk->call.arena,
+		"the policies of '%.*s' skipped every target", MW_FMT(walk->call.wanted)),
+	};
+}
+
 static void make_plan(struct mw_walk *walk, uint64_t now)
 {
 	struct mw_candidate *candidates;
@@ -145,6 +156,7 @@ static void make_plan(struct mw_walk *walk, uint64_t now)
 	walk->plan_us = now;
 	walk->planned = true;
 	walk->deadline_us = walk->plan.deadline_us ? now + walk->plan.deadline_us : 0;
+	walk->call.deadline_us = walk->deadline_us;
 }
 
 enum mw_next mw_step_route(struct mw_walk *walk)
@@ -163,6 +175,8 @@ enum mw_next mw_step_route(struct mw_walk *walk)
 		if (!next_group(walk))
 			break;
 	}
+	if (walk->fault.code == MW_ERR_NONE)
+		nobody_was_asked(walk);
 	mw_reply_fault(walk);
 	return MW_STEP_END;
 }

@@ -48,7 +48,8 @@ static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *st
 		return step->wait_us;
 	uint64_t pause = walk->attempt.retry_after_us;
 	if (!pause) {
-		pause = 500000u << MW_MIN((unsigned)walk->plan_at - 2, 4u);
+		unsigned before = walk->plan_at > 2 ? (unsigned)walk->plan_at - 2 : 0;
+		pause = 500000u << MW_MIN(before, 4u);
 		pause -= (uint64_t)((double)pause * 0.5 * mw_rng_unit(&walk->call.env->rng));
 	}
 	return MW_MAX(MW_MAX(pause, step->wait_us), walk->call.settings->retry_after_us);
@@ -190,10 +191,10 @@ static struct mw_str url_of(struct mw_walk *walk, const struct mw_door *door)
 	    (int)(url.n - before - hole.n), at + hole.n);
 }
 
-static size_t count_extra(const struct mw_call *call)
+static size_t count_extra(const struct mw_attempt *at)
 {
 	size_t n = 0;
-	for (const struct mw_extra_header *h = call->to_target; h; h = h->next)
+	for (const struct mw_extra_header *h = at->headers; h; h = h->next)
 		n++;
 	return n;
 }
@@ -204,11 +205,11 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 	const struct mw_door *door = &walk->attempt.target->doors[call->kind];
 	size_t n = 0;
 	struct mw_header *headers = mw_arena_alloc(
-	    call->arena, (door->n_headers + count_extra(call) + 1) * sizeof(*headers));
+	    call->arena, (door->n_headers + count_extra(&walk->attempt) + 1) * sizeof(*headers));
 	headers[n++] = (struct mw_header){MW_STR("Content-Type"), MW_STR("application/json")};
 	for (size_t i = 0; i < door->n_headers; i++)
 		headers[n++] = door->headers[i];
-	for (const struct mw_extra_header *h = call->to_target; h; h = h->next)
+	for (const struct mw_extra_header *h = walk->attempt.headers; h; h = h->next)
 		headers[n++] = h->header;
 	*request = (struct mw_exchange_request){
 	    .method = MW_STR("POST"),

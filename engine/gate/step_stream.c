@@ -88,9 +88,13 @@ static enum mw_next fail_with(struct mw_walk *walk, const struct mw_decision *d)
 	return give_up(walk);
 }
 
-/* The same target once more, after the pause that the hook asked for. */
+/* The same target once more, after the pause that the hook asked for. A hook that never has enough is
+ * not heard any more. */
 static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
 {
+	enum { MOST_ATTEMPTS = 100 };
+	if (walk->call.attempts >= MOST_ATTEMPTS)
+		return by_default(walk);
 	walk->retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
 	walk->plan_at--;
 	return go_on(walk);
@@ -122,6 +126,8 @@ enum mw_next mw_step_stream(struct mw_walk *walk)
 		return MW_STEP_WAIT;
 	struct mw_policies *policies = mw_walk_policies(walk);
 	struct mw_decision d = {.verdict = MW_GO};
+	if (walk->attempt.ok && !walk->attempt.streamed)
+		walk->attempt.reply = walk->reply;
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_RESULT))
 		mw_hook_result(policies, &walk->call, &walk->attempt, &d);
 	if (walk->attempt.streamed) /* the client has seen it: there is nothing left to decide */

@@ -16,14 +16,14 @@ static void close_version(struct mw_version *v)
 }
 
 struct mw_version *mw_version_new(struct mw_env *env, struct mw_guard *guard,
-    struct mw_runtime *runtime, struct mw_bundle *bundle, struct mw_err *err)
+    struct mw_stats *stats, struct mw_runtime *runtime, struct mw_bundle *bundle, struct mw_err *err)
 {
 	struct mw_version *v = mw_mem_zalloc(sizeof(*v));
 	v->bundle = mw_bundle_ref(bundle);
 	v->settings = bundle->settings;
 	v->runtime = runtime;
 	v->refs = 1;
-	v->policies = mw_policies_new(env, guard, bundle, err);
+	v->policies = mw_policies_new(env, guard, stats, bundle, err);
 	if (v->policies)
 		v->generation = mw_runtime_add(runtime, v->settings, err);
 	if (v->generation)

@@ -22,7 +22,7 @@ struct mw_version {
 
 /* Loads everything; nothing has changed when it fails. Holds one reference of its own. */
 struct mw_version *mw_version_new(struct mw_env *env, struct mw_guard *guard,
-    struct mw_runtime *runtime, struct mw_bundle *bundle, struct mw_err *err);
+    struct mw_stats *stats, struct mw_runtime *runtime, struct mw_bundle *bundle, struct mw_err *err);
 struct mw_version *mw_version_ref(struct mw_version *v);
 void mw_version_unref(struct mw_version *v); /* takes NULL */
 

@@ -170,7 +170,7 @@ static bool build(struct mw_worker *w, struct mw_bundle *bundle, struct mw_err *
 	w->runtime = mw_runtime_new(&w->env, err);
 	if (!w->runtime)
 		return false;
-	w->version = mw_version_new(&w->env, w->guard, w->runtime, bundle, err);
+	w->version = mw_version_new(&w->env, w->guard, w->house->stats, w->runtime, bundle, err);
 	if (!w->version)
 		return false;
 	struct mw_http_limits limits = limits_of(bundle->settings);
@@ -307,7 +307,7 @@ static void do_prepare(void *arg)
 	struct mw_worker *w = o->worker;
 	struct mw_err err = {0};
 	mw_require(!w->next);
-	w->next = mw_version_new(&w->env, w->guard, w->runtime, o->bundle, &err);
+	w->next = mw_version_new(&w->env, w->guard, w->house->stats, w->runtime, o->bundle, &err);
 	o->done(o->arg, w->next ? NULL : err.text);
 	mw_bundle_unref(o->bundle);
 	mw_mem_free(o);

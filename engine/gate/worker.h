@@ -19,6 +19,7 @@ struct mw_worker;
 struct mw_house {
 	struct mw_metrics *metrics;
 	struct mw_watchdog *watchdog;
+	struct mw_stats *stats; /* what policies remember */
 	const char *host;
 	_Atomic int port;     /* the first worker's listener replaces 0 by the port it got */
 	_Atomic size_t ready; /* workers that listen */

@@ -18,15 +18,14 @@
 #include <unistd.h>
 
 #ifdef MW_UNIT_TEST
-enum { READS = 2 };
+enum { READS = 2, DISCARD_MS = 200, LINGER_MS = 300 };
 #else
-enum { READS = 16 }; /* per connection and turn, so that a fast client does not starve the others */
-#endif
-
 enum {
+	READS = 16, /* per connection and turn, so that a fast client does not starve the others */
 	DISCARD_MS = 1000, /* for the rest of a body that nobody wants */
 	LINGER_MS = 2000,  /* a close while the client still sends would destroy our answer */
 };
+#endif
 
 #define NEVER UINT64_MAX
 

@@ -39,7 +39,7 @@ extern const struct mw_http_limits mw_http_default_limits;
 
 struct mw_http_head {
 	struct mw_str method; /* as sent */
-	struct mw_str path;   /* without the query, percent-decoding not done */
+	struct mw_str path;   /* without the query, percent-decoding not done; "*" for OPTIONS * */
 	struct mw_str query;  /* without '?', may be empty */
 	const struct mw_header *headers;
 	size_t n_headers;
@@ -92,7 +92,8 @@ void mw_http_reply(struct mw_http_req *req, int status, const struct mw_header *
     struct mw_str body);
 
 /* A streamed answer: begin once, write any number of times, end once. The bytes of one write leave
- * together and at once (no waiting for more). mw_http_end makes req dead. */
+ * together, before the loop sleeps (no waiting for more; what is written in the same turn leaves with
+ * them). For HTTP/1.0 the answer ends with the connection. mw_http_end makes req dead. */
 void mw_http_begin(struct mw_http_req *req, int status, const struct mw_header *headers, size_t n);
 void mw_http_write(struct mw_http_req *req, struct mw_str bytes);
 void mw_http_end(struct mw_http_req *req);

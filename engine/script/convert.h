@@ -3,22 +3,22 @@
  * JSON text to Lua values in one pass, and back. A text that is decoded and encoded again keeps its
  * meaning to the last digit, and its members their order:
  *
- *   object   table with a metatable that lists the member names in order: mt[1..n], with true at mt[0].
- *            Objects with the same names in the same order share it; it is read-only by convention.
- *            Encoding writes members in that order, then those that came later, sorted by name.
- *            A table without such a metatable is written with sorted names.
+ *   object   table with a metatable that lists the member names in order: mt[1..n], with true at
+ *            mt[0]. Objects with the same names in the same order share it; it is read-only by
+ *            convention. Encoding writes members in that order, then those that came later, sorted
+ *            by name. A table without such a metatable is written with sorted names.
  *   array    table with the one metatable of arrays, so that an empty one stays an array. A table
- *            without metatable is an array if it has [1], an object if it is empty.
+ *            without metatable is an array if its keys are numbers, an object if it is empty.
  *   null     the value mwjson.null, so that members and items that are null are there
  *   number   number; what a double cannot hold (integers beyond 2^53, too many digits, 1e400) is a
  *            raw value: a userdata that prints, and is encoded, as the text had it. For arithmetic:
  *            tonumber(tostring(v)).
- *   string   string, always valid UTF-8; a lone surrogate becomes U+FFFD. Encoding writes U+FFFD for
- *            bytes that are no UTF-8.
+ *   string   string, always valid UTF-8; a lone surrogate becomes U+FFFD. Encoding writes U+FFFD
+ *            for bytes that are no UTF-8.
  *
  * Accepted is what mw_json_peek accepts: RFC 8259 strictly, nested no deeper than MW_MAX_DEPTH,
  * member names unique. One thread at a time per state; no Lua code is called back. Nothing leaks
- * when the state runs out of memory.
+ * when the state runs out of memory. Calls from C need four free slots on the Lua stack.
  */
 #ifndef MW_CONVERT_H
 #define MW_CONVERT_H

@@ -15,7 +15,7 @@ struct mw_convert_job;
 
 struct mw_converter {
 	const void *null, *array,
-	    *raw;	    /* identities: null, the metatables of arrays and of raw values */
+	    *raw;           /* identities: null, the metatables of arrays and of raw values */
 	struct mw_buf text; /* scratch: a string without its escapes; an encoded text */
 	struct mw_buf keys; /* scratch: names to be sorted, a stack of struct mw_str */
 	struct mw_convert_job *job; /* of a call from C, while it runs */
@@ -25,11 +25,11 @@ struct mw_converter {
 /* Each C function that converts is a closure with the same upvalues, so that what it needs is at
  * hand without a look into the registry. */
 #define MW_UP_CONVERTER lua_upvalueindex(1) /* struct mw_converter, a userdata */
-#define MW_UP_NAMES	lua_upvalueindex(2) /* shape -> its last name, which keeps the string alive */
-#define MW_UP_LISTS	lua_upvalueindex(3) /* shape -> the metatable of its objects */
-#define MW_UP_NULL	lua_upvalueindex(4)
-#define MW_UP_ARRAY	lua_upvalueindex(5) /* the metatable of arrays */
-#define MW_UP_RAW	lua_upvalueindex(6) /* the metatable of raw values */
+#define MW_UP_NAMES     lua_upvalueindex(2) /* shape -> its last name, which keeps the string alive */
+#define MW_UP_LISTS     lua_upvalueindex(3) /* shape -> the metatable of its objects */
+#define MW_UP_NULL      lua_upvalueindex(4)
+#define MW_UP_ARRAY     lua_upvalueindex(5) /* the metatable of arrays */
+#define MW_UP_RAW       lua_upvalueindex(6) /* the metatable of raw values */
 enum { MW_UPS = 6 };
 
 /* Pushes fn with the upvalues of this state's converter, which is made when it is not there yet. */

@@ -104,16 +104,13 @@ static int l_json_is_array(lua_State *L)
 	return 1;
 }
 
-/* Reading the text into values is the check that needs no second parser. */
 static int l_json_raw(lua_State *L)
 {
 	struct mw_err err;
-	struct mw_str text = mw_str_trim_all(check_string(L, 1));
-	if (!mw_convert_read(L, text, &err)) {
-		push_err(L, &err);
-		return luaL_argerror(L, 1, lua_tostring(L, -1));
-	}
-	mw_convert_push_raw(L, text);
+	struct mw_json root;
+	if (!mw_json_peek(check_string(L, 1), NULL, NULL, 0, &root, &err))
+		return luaL_argerror(L, 1, err.text);
+	mw_convert_push_raw(L, root.raw);
 	return 1;
 }
 

@@ -18,7 +18,7 @@ struct writer {
 	struct mw_converter *c;
 	struct mw_buf *out;
 	int depth;
-	char why[160];	/* of a fault; "" while there is none */
+	char why[160];  /* of a fault; "" while there is none */
 	char path[128]; /* the place of a fault, written from the end while the calls return */
 	size_t path_at;
 };

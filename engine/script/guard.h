@@ -2,8 +2,8 @@
  *
  * The guard: keeps policy code within its time. Policies run interpreted; a watchdog thread looks at
  * every worker each 2 ms, and where one hook has stood longer than its budget, sends that worker's
- * thread a signal, once. The handler, on that thread, sets a count hook, and the hook raises a value
- * that no pcall of a policy can keep. Entering and leaving cost two stores each.
+ * thread a signal. The handler, on that thread, sets a count hook, and the hook raises a value that no
+ * pcall of a policy can keep. Entering and leaving cost a few stores each.
  */
 #ifndef MW_GUARD_H
 #define MW_GUARD_H
@@ -18,15 +18,16 @@ struct mw_guard;    /* one worker's seat under the watchdog */
 struct mw_watchdog *mw_watchdog_new(void);
 void mw_watchdog_free(struct mw_watchdog *w); /* after all guards are freed */
 
-/* Made and freed on the worker's own thread. */
+/* Made and freed on the worker's own thread, which has one at a time. It uses SIGURG. */
 struct mw_guard *mw_guard_new(struct mw_watchdog *w);
-void mw_guard_free(struct mw_guard *g);
+void mw_guard_free(struct mw_guard *g); /* takes NULL */
 
 /* Around each run of policy code. Not nested. */
 void mw_guard_enter(struct mw_guard *g, lua_State *L, uint32_t budget_us);
 void mw_guard_leave(struct mw_guard *g);
 
 bool mw_guard_stopped(const struct mw_guard *g); /* was the last run stopped? Good until the next enter */
+const char *mw_guard_where(const struct mw_guard *g); /* the "file:line" where it stood; "" if unknown */
 /* The value that stops a run; pcall in policies re-raises it. */
 bool mw_guard_is_stop(lua_State *L, int idx);
 

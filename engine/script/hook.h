@@ -45,6 +45,7 @@ struct mw_attempt {
 	unsigned number;               /* from 1, over the whole call */
 	const struct mw_target *target;
 	struct mw_str body;            /* what will be sent; hook attempt may replace it (in the arena) */
+	struct mw_extra_header *headers; /* set by hook attempt, for this attempt only */
 	uint64_t left_us;              /* until the call's deadline; 0: none */
 	/* what became of it, for hook result */
 	bool ok;
@@ -54,9 +55,12 @@ struct mw_attempt {
 	uint64_t retry_after_us;
 	uint64_t ttft_us, total_us;
 	bool streamed;                 /* content has gone to the client: nothing can be tried again */
+	struct mw_str reply;           /* the whole answer in the client's form, if ok and not a stream */
 };
 
 void mw_hook_admit(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
+/* After this call->body may be another text: call->members and what was read from them hold for the old
+ * one until the caller decodes it again. */
 void mw_hook_rewrite(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
 
 /* Fills the plan. The first policy that returns one decides; nil asks the next; the strategy of the

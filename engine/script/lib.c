@@ -48,7 +48,7 @@ static int l_base64_encode(lua_State *L)
 	for (size_t i = 0; i < s.n; i += 3) {
 		size_t left = s.n - i;
 		uint32_t w = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (left > 2 ? p[i + 2] : 0);
+		             (left > 2 ? p[i + 2] : 0);
 		out[n++] = base64_digits[w >> 18];
 		out[n++] = base64_digits[w >> 12 & 63];
 		out[n++] = left > 1 ? base64_digits[w >> 6 & 63] : '=';
@@ -138,7 +138,7 @@ static int l_floats_decode(lua_State *L)
 	lua_createtable(L, (int)(s.n / 4), 0);
 	for (size_t i = 0; i < s.n; i += 4) {
 		uint32_t w = p[i] | (uint32_t)p[i + 1] << 8 | (uint32_t)p[i + 2] << 16 |
-			     (uint32_t)p[i + 3] << 24;
+		             (uint32_t)p[i + 3] << 24;
 		float f;
 		memcpy(&f, &w, 4);
 		lua_pushnumber(L, (double)f);

@@ -232,6 +232,7 @@ static void read_fault(lua_State *L, int idx, struct mw_arena *a, struct mw_faul
 	f->code = code_by_name(lua_tostring(L, -1));
 	lua_pop(L, 1);
 	f->status = (int)field_number(L, idx, "status", 599, 0);
+	f->status = f->status < 400 ? 0 : f->status; /* an error inside a 200 has no status of its own */
 	f->type = field_str(L, idx, "type", a);
 	f->param = field_str(L, idx, "param", a);
 	f->message = field_str(L, idx, "message", a);

@@ -12,19 +12,19 @@
 #include "base/str.h"
 
 enum {
-	MW_SHAPES = 1024, /* nodes; when they are used up the tree is begun anew */
-	MW_SHAPE_NAMES =
-	    64, /* names in one list, and the length of one name: beyond that an object */
-	MW_SHAPE_LENGTH = 64, /* keeps a list of its own */
-	MW_SHAPE_ROOT = 1,    /* the empty list */
+	MW_SHAPES = 1024,  /* nodes; when they are used up the tree is begun anew */
+	MW_SHAPE_ROOT = 1, /* the empty list */
+	/* an object that goes beyond these keeps a list of its own: */
+	MW_SHAPE_NAMES = 64,  /* names in one list */
+	MW_SHAPE_LENGTH = 64, /* bytes of one name */
 };
 
 struct mw_shape {
 	struct mw_str name; /* the last one of the list */
 	uint16_t parent;
 	uint16_t likely; /* the child that was taken last; 0: none */
-	uint16_t count;	 /* names in the list */
-	bool used;	 /* for the owner: is there something that belongs to this shape? */
+	uint16_t count;  /* names in the list */
+	bool used;       /* for the owner: is there something that belongs to this shape? */
 };
 
 struct mw_shapes {
@@ -35,9 +35,10 @@ struct mw_shapes {
 
 void mw_shape_reset(struct mw_shapes *s); /* leaves the root only; also the first initialisation */
 
-uint16_t mw_shape_find(
-    const struct mw_shapes *s, uint16_t parent, struct mw_str name);		  /* 0: none */
-bool mw_shape_has(const struct mw_shapes *s, uint16_t shape, struct mw_str name); /* in its list? */
+/* The list of `parent` and `name`; 0: there is none. */
+uint16_t mw_shape_find(const struct mw_shapes *s, uint16_t parent, struct mw_str name);
+/* Is the name in the list? */
+bool mw_shape_has(const struct mw_shapes *s, uint16_t shape, struct mw_str name);
 
 /* Adds the list of `parent` and `name`, which is not in it and must outlive the tree; 0 when there
  * is no room. The new node's number is s->n. */

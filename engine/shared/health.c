@@ -13,11 +13,11 @@
 #include <stdatomic.h>
 
 enum {
-	SLOTS = 12,	 /* of SLOT_US each: the window of the last minute */
+	SLOTS = 12,      /* of SLOT_US each: the window of the last minute */
 	LEAST_CALLS = 5, /* fewer attempts in the window say nothing about a share */
 };
 #define SLOT_US UINT64_C(5000000)
-#define TAU_US	60e6
+#define TAU_US  60e6
 /* e^-5: about five minutes after its last sample a latency is unknown again, so that a target which
  * was slow once is tried again one day. */
 #define FORGOTTEN 0.0067
@@ -37,8 +37,8 @@ struct mw_health {
 	struct mw_health *next;
 	struct mw_str id;
 	_Atomic int64_t inflight;
-	_Atomic uint64_t cooling_until;		/* 0: never cooled */
-	pthread_mutex_t lock;			/* guards what follows */
+	_Atomic uint64_t cooling_until;         /* 0: never cooled */
+	pthread_mutex_t lock;                   /* guards what follows */
 	double sum[AVERAGES], weight[AVERAGES]; /* as they were at `decayed` */
 	uint64_t decayed;
 	struct slot slots[SLOTS];

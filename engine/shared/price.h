@@ -24,7 +24,7 @@ struct mw_price {
 		int64_t above; /* prompt tokens */
 		struct mw_price_rates rates;
 	} tiers[MW_PRICE_TIERS];
-	size_t n_tiers;		     /* rising thresholds */
+	size_t n_tiers;              /* rising thresholds */
 	int64_t context, max_output; /* tokens; 0: unknown */
 };
 

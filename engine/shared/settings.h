@@ -7,8 +7,8 @@
  * reads and checks the YAML; script/runtime's `prepare` then fills each target's addresses, through
  * the callback given here.
  *
- * Start here to add a setting: a field below, a row in the table of its block in settings_*.c, a
- * case in tests/unit/test_settings.c.
+ * Start here to add a setting: a row in settings.def, a field below, a line where its block is read
+ * (settings_router.c, settings_models.c …), a case in tests/unit/test_settings.c.
  */
 #ifndef MW_SETTINGS_H
 #define MW_SETTINGS_H
@@ -26,18 +26,22 @@ struct mw_policy_ref {
 	struct mw_str name; /* of a shipped policy; or empty */
 	struct mw_str
 	    path; /* of a file or folder, absolute or relative to the working directory; or empty */
-	struct mw_str params;	     /* JSON object */
+	struct mw_str params;        /* JSON object; "{}" where none are given */
 	const struct mw_str *models; /* groups it is bound to; n_models 0: all */
 	size_t n_models;
-	int line; /* in the settings file; 0: built in */
+	const char *file; /* where it is named, for messages */
+	int line;         /* 0: built in */
 };
 
-/* A model: the group of targets that share a model_name. */
+/* A model: the group of targets that share a model_name. An alias is a model of its own that shares
+ * the targets of what it stands for. */
 struct mw_model {
 	size_t index;
 	struct mw_str name;
-	bool wildcard;			  /* holds a '*' */
-	bool hidden;			  /* not listed by /v1/models */
+	struct mw_str means; /* an alias: the name it stands for, which decides for a wildcard; else
+				empty */
+	bool wildcard;       /* its name holds a '*' */
+	bool hidden;         /* not listed by /v1/models */
 	const struct mw_target **targets; /* by order, then as in the file */
 	size_t n_targets;
 	const struct mw_str *fallbacks; /* names of groups, in order */
@@ -48,7 +52,10 @@ struct mw_model {
 
 struct mw_settings {
 	struct mw_arena *arena; /* owns everything here */
-	const char *file;	/* "" for the embedded defaults */
+	const char *file;       /* "" for the embedded defaults */
+	const char *const
+	    *files; /* every file that was read: the settings, what they include, price map */
+	size_t n_files;
 	struct mw_model *models;
 	size_t n_models;
 	struct mw_target *targets;
@@ -68,14 +75,22 @@ struct mw_settings {
 	int allowed_fails;     /* -1: LiteLLM's default logic (shared/health.h) */
 	uint64_t cooldown_us;  /* 5 s */
 	bool disable_cooldowns;
-	uint64_t retry_after_us;	    /* least pause between attempts on the same target */
-	unsigned max_fallbacks;		    /* 5 */
-	size_t max_body;		    /* bytes */
+	uint64_t retry_after_us;            /* least pause between attempts on the same target */
+	unsigned max_fallbacks;             /* 5 */
+	size_t max_body;                    /* bytes */
 	uint64_t head_us, body_us, idle_us; /* a client's time for these */
-	size_t policy_memory;		    /* bytes a policy state may hold: 16 MiB */
+	size_t policy_memory;               /* bytes a policy state may hold: 16 MiB */
 	/* look-ups, built last */
-	struct mw_map *by_name; /* model_name, alias, deployment id -> struct mw_model */
+	struct mw_map *by_name;            /* model_name, alias -> struct mw_model */
+	struct mw_map *by_id;              /* deployment id -> struct mw_target */
+	const struct mw_model **wildcards; /* the most specific first */
+	size_t n_wildcards;
 	_Atomic int refs;
+};
+
+struct mw_wildcard {
+	struct mw_str pattern; /* of clients' names: "claude-*" */
+	struct mw_str model;   /* litellm_params.model: "anthropic/claude-*" */
 };
 
 /* What reading needs from outside. */
@@ -87,6 +102,9 @@ struct mw_settings_world {
 	 * here). */
 	bool (*prepare)(
 	    void *arg, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
+	/* What a deployment stands for whose model is "*" alone, in the arena; returns how many.
+	 * May be NULL: then there is none. */
+	size_t (*wildcards)(void *arg, struct mw_arena *arena, const struct mw_wildcard **out);
 	void *arg;
 	/* A warning: "config.yaml:12: unknown key …". May be NULL. */
 	void (*warn)(void *arg, const char *text);
@@ -94,8 +112,9 @@ struct mw_settings_world {
 	struct mw_str price_table;
 };
 
-/* Reads a file. Errors (SETTINGS) read "FILE:LINE: what was found, what is allowed". The result has
- * one reference. NULL on failure. */
+/* Reads a file and what it includes. Errors (SETTINGS) read "FILE:LINE: what was found, what is
+ * allowed"; several are told together, one a line. The result has one reference. NULL on failure.
+ */
 struct mw_settings *mw_settings_read(
     const char *path, const struct mw_settings_world *world, struct mw_err *err);
 /* The same from text; `name` stands for the file in messages and gives the folder for relative
@@ -109,8 +128,8 @@ struct mw_settings *mw_settings_one_model(
 struct mw_settings *mw_settings_ref(struct mw_settings *s);
 void mw_settings_unref(struct mw_settings *s); /* takes NULL; any thread */
 
-/* The group that a client's model name stands for: exact name, alias, deployment id (then only that
- * target is meant: *only is set), most specific wildcard. NULL if none. */
+/* The group that a client's model name stands for: alias, exact name, deployment id (then only that
+ * target is meant: *only is set, else NULL), most specific wildcard. NULL if none. Any thread. */
 const struct mw_model *mw_settings_find(
     const struct mw_settings *s, struct mw_str name, const struct mw_target **only);
 
@@ -118,6 +137,11 @@ const struct mw_model *mw_settings_find(
  * part in the place of '*'. In the arena where it is made. */
 struct mw_str mw_settings_target_model(
     const struct mw_target *t, const struct mw_model *m, struct mw_str asked, struct mw_arena *a);
+
+/* The price of the provider's model `model` (as mw_settings_target_model gives it) at a target;
+ * NULL: unknown. For a target that is no wildcard that is target->price. */
+const struct mw_price *mw_settings_price(
+    const struct mw_settings *s, const struct mw_target *t, struct mw_str model);
 
 /* Up to max known names nearest to `name`, best first; returns how many. For messages. */
 size_t mw_settings_nearest(

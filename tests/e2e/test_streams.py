@@ -211,6 +211,25 @@ def test_oddities_of_event_streams_are_understood(gateway, upstream, odd):
         check_whole(gw.stream_events(model=name))
 
 
+@pytest.mark.parametrize("include_usage", [True, False])
+@pytest.mark.parametrize("odd", range(5), ids=["role", "first text", "second text", "finish", "usage"])
+def test_one_odd_chunk_does_not_spoil_a_stream(gateway, upstream, odd, include_usage):
+    """A server that leaves `object` and `id` out of one chunk: that one and what follows are mended."""
+    said = [openai.chunk({"role": "assistant", "content": ""}), openai.chunk({"content": "hel"}),
+            openai.chunk({"content": "lo"}), openai.chunk({}, "stop"),
+            dict(openai.chunk({}), choices=[], usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12})]
+    said[odd] = {k: v for k, v in said[odd].items() if k not in ("id", "object")}
+    for end_mark in ([event("[DONE]")], []):
+        up = upstream(stream([event(c) for c in said], end_mark))
+        gw = one(gateway, up)
+        events = gw.stream_events(stream_options={"include_usage": include_usage})
+        check_whole(events)
+        assert all(TOP <= set(c) for c in chunks(events))
+        usage = [c["usage"]["total_tokens"] for c in chunks(events) if c.get("usage")]
+        assert usage == ([12] if include_usage else [])
+        assert gw.metric("moonweir_completion_tokens_total") == 7
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_stream_may_be_cut_anywhere(gateway, upstream, vendor):
     """The same bytes in pieces of 1 to 7: cut inside UTF-8, escapes, names, line ends."""

@@ -27,16 +27,19 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
+struct rig_call;
+
 struct rig {
 	struct mw_loop *loop;
 	struct mw_http_in *in;
 	struct mw_http_limits limits;
 	struct mw_buf seen;
-	struct mw_http_req *req; /* the last that was not answered at once */
-	int gone, drained;
-	int fd;            /* of the client */
+	struct rig_call *call;	 /* the last that was not answered at once */
+	struct mw_http_req *req; /* its request */
+	int heads, gone, drained;
+	int fd;		   /* of the client */
 	struct mw_buf got; /* what the client received */
-	bool closed;       /* the server closed, or shut down its side */
+	bool closed;	   /* the server closed, or shut down its side */
 };
 
 static struct mw_str rig_echo_type[] = {{"Content-Type", 12}, {"text/plain", 10}};
@@ -59,14 +62,38 @@ struct rig_call {
 
 static inline void rig_forget(struct rig_call *call)
 {
-	if (call->rig->req == call->req)
+	if (call->rig->call == call) {
+		call->rig->call = NULL;
 		call->rig->req = NULL;
+	}
 	free(call);
+}
+
+static inline void rig_hold(struct rig_call *call)
+{
+	call->rig->call = call;
+	call->rig->req = call->req;
+}
+
+/* Answers the request that waits. */
+static inline void rig_reply(struct rig *r, struct mw_str body)
+{
+	struct rig_call *call = r->call;
+	rig_answer(call->req, 200, body);
+	rig_forget(call);
+}
+
+static inline void rig_end(struct rig *r)
+{
+	struct rig_call *call = r->call;
+	mw_http_end(call->req);
+	rig_forget(call);
 }
 
 static inline void *rig_on_head(void *arg, struct mw_http_req *req, const struct mw_http_head *head)
 {
 	struct rig *r = arg;
+	r->heads++;
 	mw_buf_addf(&r->seen, "%s%.*s %.*s", head->is_head ? "(head) " : "", MW_FMT(head->method),
 	    MW_FMT(head->path));
 	if (head->query.n)
@@ -84,7 +111,7 @@ static inline void *rig_on_head(void *arg, struct mw_http_req *req, const struct
 	*call = (struct rig_call){r, req};
 	if (mw_str_is(head->path, "/early")) {
 		mw_http_begin(req, 200, NULL, 0);
-		r->req = req;
+		rig_hold(call);
 	}
 	return call;
 }
@@ -101,8 +128,8 @@ static inline void rig_on_body(void *arg, struct mw_str body)
 	if (streams)
 		mw_http_begin(req, 200, NULL, 0);
 	if (rig_path_is(req, "/wait") || rig_path_is(req, "/stream")) {
-		r->req = req;
-		return; /* the call is freed by on_gone or by rig_finish */
+		rig_hold(call);
+		return;
 	}
 	if (rig_path_is(req, "/cut"))
 		mw_http_write(req, MW_STR("half"));
@@ -133,7 +160,8 @@ static inline void rig_error_body(
     void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out)
 {
 	(void)arg;
-	mw_buf_addf(out, "{\"error\":\"%s\",\"path\":\"%.*s\"}", mw_err_name(err->code), MW_FMT(path));
+	mw_buf_addf(
+	    out, "{\"error\":\"%s\",\"path\":\"%.*s\"}", mw_err_name(err->code), MW_FMT(path));
 }
 
 static const struct mw_http_handler rig_handler = {
@@ -142,7 +170,8 @@ static const struct mw_http_handler rig_handler = {
 static inline void rig_connect(struct rig *r)
 {
 	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	r->fd = pair[0];
 	r->closed = false;
 	mw_buf_clear(&r->got);
@@ -203,6 +232,7 @@ static inline void rig_settle(struct rig *r)
 		assert_true(condition);                                                            \
 	} while (0)
 
+/* Sends all of it, with turns of the loop where the socket is full. */
 static inline void rig_send(struct rig *r, struct mw_str bytes)
 {
 	while (bytes.n) {
@@ -211,8 +241,10 @@ static inline void rig_send(struct rig *r, struct mw_str bytes)
 			return; /* the server has closed */
 		if (n > 0)
 			bytes = mw_strn(bytes.p + n, bytes.n - (size_t)n);
-		if (bytes.n)
+		if (bytes.n) {
 			rig_turn(r);
+			rig_receive(r); /* or both sides would wait for each other */
+		}
 	}
 }
 
@@ -259,7 +291,8 @@ static inline size_t rig_count(struct mw_str in, const char *text)
 #define assert_got(r, text)                                                                        \
 	do {                                                                                       \
 		if (!rig_got(r, text))                                                             \
-			fail_msg("not received: %s\nreceived: %.*s", text, (int)(r)->got.n, (r)->got.p); \
+			fail_msg("not received: %s\nreceived: %.*s", text, (int)(r)->got.n,        \
+			    (r)->got.p);                                                           \
 	} while (0)
 #define assert_saw(r, text)                                                                        \
 	do {                                                                                       \

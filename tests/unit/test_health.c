@@ -24,7 +24,7 @@ struct cooling_case {
 	const char *samples;
 	uint64_t gap;
 	struct mw_cooldown_rule rule;
-	int began_at;	  /* index of the first sample that begins a cooldown; -1: none does */
+	int began_at;     /* index of the first sample that begins a cooldown; -1: none does */
 	uint64_t cooling; /* right after the last sample */
 };
 

@@ -44,10 +44,10 @@ static size_t utf8_by_value(const unsigned char *p, size_t n)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t length = p[0] >= 0xf8   ? 0
-			: p[0] >= 0xf0 ? 4
-			: p[0] >= 0xe0 ? 3
-			: p[0] >= 0xc0 ? 2
-				       : 0;
+	                : p[0] >= 0xf0 ? 4
+	                : p[0] >= 0xe0 ? 3
+	                : p[0] >= 0xc0 ? 2
+	                               : 0;
 	if (length == 0 || n < length)
 		return 0;
 	uint32_t value = p[0] & (0x7fu >> length);

@@ -112,7 +112,7 @@ static void too_many_statuses_are_other(void **state)
 }
 
 #define FIRST_TOKEN "moonweir_first_token_seconds"
-#define LABELS	    "model=\"m\",target=\"t\",provider=\"p\""
+#define LABELS      "model=\"m\",target=\"t\",provider=\"p\""
 
 static void histograms_are_cumulative(void **state)
 {

@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One outgoing exchange over libcurl: started, read from libcurl's callbacks, and its end put into
+ * our words. Handles are pooled with all that hangs on them.
+ *
+ * What libcurl does by itself and we rely on: when a pooled connection turns out to be dead before
+ * a byte of the reply came, it sends the request once more on a new one. Where it cannot (the
+ * connection breaks while a large body is being sent) the exchange ends as NO_REPLY with `reused`.
+ */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "net/fetch_request.h"
+#include "net/multi.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	SPARES = 256,		 /* idle handles that are kept */
+	KEEP_BYTES = 16 * 1024,	 /* a spare's buffer larger than this is given back */
+	READ_BUFFER = 64 * 1024, /* the most that one read brings */
+	HOLD = 1024 * 1024, /* see `held` */
+};
+
+struct fetch {
+	struct mw_exchange base;
+	struct mw_list link; /* in the list of the multi that says what is going on */
+	struct mw_list resume_link, connect_link;
+	struct mw_multi *m;
+	CURL *easy;
+	struct mw_fetch_request told;
+	const struct mw_exchange_events *events;
+	void *arg;
+	struct mw_str url;
+	uint32_t connect_ms;
+	uint64_t connect_by;
+
+	bool with_curl; /* added to libcurl's multi handle */
+	bool sent;	/* a connection was there and the request was begun */
+	bool head_given, http2;
+	bool paused;	/* by the caller */
+	bool stopped;	/* libcurl was told to stop reading */
+	bool cancelled; /* no more callbacks */
+	bool ended;	/* libcurl is done; `held` may still have to be given */
+	bool faulty;	/* `fault` and `text` say why we gave up, whatever libcurl says */
+	enum mw_exchange_end fault;
+	CURLcode code;
+
+	/* HTTP/2 streams share one connection, and libcurl 7.88 lets a paused stream hold up the
+	 * others. So what comes for a paused one is kept here, up to HOLD bytes, before libcurl is
+	 * told to stop. */
+	struct mw_buf held;
+
+	struct mw_buf head; /* lines of the reply head, each ended by an LF */
+	size_t head_bytes;  /* of all heads so far: interim ones and trailers count too */
+
+	char why[CURL_ERROR_SIZE]; /* libcurl's words */
+	char text[512];		   /* ours */
+};
+
+static struct fetch *fetch_of(struct mw_exchange *x)
+{
+	return mw_container_of(x, struct fetch, base);
+}
+
+/* Ends the exchange from our side; 0 is what libcurl's callbacks return to stop a transfer. */
+static size_t give_up(struct fetch *x, enum mw_exchange_end end, const char *text)
+{
+	x->faulty = true;
+	x->fault = end;
+	size_t n = MW_MIN(strlen(text), sizeof(x->text) - 1);
+	memcpy(x->text, text, n);
+	x->text[n] = '\0';
+	return 0;
+}
+
+/* -- what libcurl calls ------------------------------------------------------------------------ */
+
+/* Cuts the lines of x->head into the multi's table; false if there are too many or one is no
+ * header. */
+static bool cut_head(struct fetch *x, size_t *n)
+{
+	struct mw_str text = mw_buf_str(&x->head), line;
+	*n = 0;
+	mw_str_cut(&text, '\n', &line); /* the status line */
+	while (mw_str_cut(&text, '\n', &line)) {
+		struct mw_str name, value = line;
+		if (*n == MW_MAX_HEADERS || !mw_str_cut(&value, ':', &name) || name.n == 0)
+			return false;
+		x->m->head[(*n)++] = (struct mw_header){mw_str_trim(name), mw_str_trim(value)};
+	}
+	return true;
+}
+
+static bool give_head(struct fetch *x, int status)
+{
+	struct mw_exchange_head head = {.status = status, .headers = x->m->head};
+	if (!cut_head(x, &head.n_headers)) {
+		give_up(x, MW_END_MALFORMED,
+		    "the head of the reply has too many lines or one that is no header");
+		return false;
+	}
+	x->head_given = true;
+	x->events->on_head(x->arg, &head);
+	return !x->cancelled;
+}
+
+/* The empty line behind a head. Interim answers (1xx) are for the transport alone. */
+static bool end_head(struct fetch *x)
+{
+	long status = 0;
+	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 101) {
+		give_up(
+		    x, MW_END_MALFORMED, "the server switches protocols, which nobody asked it to");
+		return false;
+	}
+	bool good = status / 100 == 1 || give_head(x, (int)status);
+	mw_buf_clear(&x->head);
+	return good;
+}
+
+static void add_head_line(struct fetch *x, struct mw_str line)
+{
+	bool first = x->head.n == 0;
+	if (first)
+		x->http2 = mw_str_starts(line, MW_STR("HTTP/2"));
+	else if (line.p[0] == ' ' || line.p[0] == '\t')
+		x->head.n--; /* a folded line goes on where the one before ended */
+	mw_buf_add(&x->head, line);
+	mw_buf_addc(&x->head, '\n');
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch *x = arg;
+	struct mw_str line = mw_strn(p, size * n);
+	size_t whole = line.n;
+	if (x->cancelled || x->faulty)
+		return 0;
+	x->head_bytes += whole;
+	if (x->head_bytes > MW_MAX_HEAD)
+		return give_up(x, MW_END_MALFORMED, "the head of the reply is too large");
+	if (x->head_given)
+		return whole; /* trailers */
+	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	if (line.n) {
+		add_head_line(x, line);
+		return whole;
+	}
+	return end_head(x) ? whole : 0;
+}
+
+/* Bytes for a caller who wants none now. */
+static size_t hold(struct fetch *x, struct mw_str bytes)
+{
+	if (x->http2) {
+		mw_buf_add(&x->held, bytes);
+		if (!x->held.full)
+			return bytes.n;
+		x->held.full = false;
+	}
+	x->stopped = true;
+	return CURL_WRITEFUNC_PAUSE;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch *x = arg;
+	struct mw_str bytes = mw_strn(p, size * n);
+	if (x->cancelled || x->faulty)
+		return 0;
+	if (x->paused || x->held.n)
+		return hold(x, bytes);
+	x->events->on_bytes(x->arg, bytes);
+	return x->cancelled ? 0 : bytes.n;
+}
+
+/* There is a connection, and the request goes out now. */
+static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	(void)remote, (void)local, (void)remote_port, (void)local_port;
+	struct fetch *x = arg;
+	x->sent = true;
+	mw_list_del(&x->connect_link);
+	return CURL_PREREQFUNC_OK;
+}
+
+/* Lets the clock of connect_ms run. */
+static void start_connecting(struct fetch *x)
+{
+	if (x->connect_ms == 0 || !mw_list_empty(&x->connect_link))
+		return;
+	x->connect_by = mw_loop_now(x->m->loop) + x->connect_ms * UINT64_C(1000);
+	mw_list_add(&x->m->connecting, &x->connect_link);
+	mw_multi_wake_connecting(x->m, x->connect_by);
+}
+
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)purpose;
+	struct fetch *x = arg;
+	start_connecting(x); /* again, when the pooled connection that it was sent on was dead */
+	return mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
+}
+
+bool mw_fetch_stopped(CURL *easy)
+{
+	void *x = NULL;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+	return x && ((struct fetch *)x)->stopped;
+}
+
+/* -- the end ----------------------------------------------------------------------------------- */
+
+static bool is_malformed(const struct fetch *x)
+{
+	switch (x->code) {
+	case CURLE_UNSUPPORTED_PROTOCOL: /* "HTTP/0.9" */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return true;
+	case CURLE_RECV_ERROR: /* bad chunks have no code of their own */
+		return strstr(x->why, "in chunked-encoding") != NULL;
+	default:
+		return false;
+	}
+}
+
+static enum mw_exchange_end end_of(const struct fetch *x)
+{
+	if (x->faulty)
+		return x->fault;
+	if (x->code == CURLE_OK)
+		return x->head_given ? MW_END_OK : MW_END_NO_REPLY;
+	if (!x->sent)
+		return x->code == CURLE_OPERATION_TIMEDOUT ? MW_END_CONNECT_TIMEOUT
+							   : MW_END_UNREACHABLE;
+	if (is_malformed(x))
+		return MW_END_MALFORMED;
+	return x->head_given ? MW_END_CUT : MW_END_NO_REPLY;
+}
+
+/* Libcurl's words know whom it could not reach: a proxy, perhaps. */
+static void say_unconnected(struct fetch *x, struct mw_str host)
+{
+	char peer[256], error[128];
+	unsigned port;
+	long number = 0;
+	if (sscanf(x->why, "Failed to connect to %240s port %u", peer, &port) == 2)
+		snprintf(peer + strlen(peer), 12, ":%u", port);
+	else
+		snprintf(peer, sizeof(peer), "%.*s", MW_FMT(host));
+	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
+	if (number == ECONNREFUSED)
+		snprintf(x->text, sizeof(x->text), "connection refused by %s", peer);
+	else
+		snprintf(x->text, sizeof(x->text), "no connection to %s: %s", peer,
+		    number ? strerror_r((int)number, error, sizeof(error))
+			   : curl_easy_strerror(x->code));
+}
+
+static void say(struct fetch *x, enum mw_exchange_end end)
+{
+	static const char *const words[][2] = {
+	    [MW_END_UNREACHABLE] = {"no connection to ", ""},
+	    [MW_END_CONNECT_TIMEOUT] = {"no connection to ", " in time"},
+	    [MW_END_NO_REPLY] = {"", " closed the connection before it answered"},
+	    [MW_END_CUT] = {"", " closed the connection inside its answer"},
+	    [MW_END_MALFORMED] = {"what came from ", " is not HTTP"},
+	};
+	struct mw_str host = mw_fetch_request_host(x->url);
+	if (x->faulty)
+		return;
+	if (end == MW_END_OK)
+		x->text[0] = '\0';
+	else if (end == MW_END_UNREACHABLE && x->code == CURLE_COULDNT_CONNECT)
+		say_unconnected(x, host);
+	else
+		snprintf(x->text, sizeof(x->text), "%s%.*s%s%s%s", words[end][0], MW_FMT(host),
+		    words[end][1], x->why[0] ? ": " : "", x->why);
+}
+
+static void free_fetch(struct fetch *x)
+{
+	curl_easy_cleanup(x->easy);
+	mw_fetch_request_deinit(&x->told);
+	mw_buf_deinit(&x->held);
+	mw_buf_deinit(&x->head);
+	mw_mem_free(x);
+}
+
+/* Nobody will ask for the exchange again: its handle waits for the next. */
+static void recycle(struct fetch *x)
+{
+	struct mw_multi *m = x->m;
+	mw_list_del(&x->link);
+	mw_list_del(&x->resume_link);
+	m->n--;
+	if (m->n_spare == SPARES) {
+		free_fetch(x);
+		return;
+	}
+	mw_buf_deinit(&x->held);
+	if (x->head.cap > KEEP_BYTES)
+		mw_buf_deinit(&x->head);
+	m->n_spare++;
+	mw_list_add(&m->spare, &x->link);
+}
+
+static void leave_curl(struct fetch *x)
+{
+	if (x->with_curl)
+		curl_multi_remove_handle(x->m->curl, x->easy);
+	x->with_curl = false;
+	mw_list_del(&x->connect_link);
+}
+
+static void give_end(struct fetch *x)
+{
+	long connections = 0;
+	struct mw_exchange_result result = {.end = end_of(x), .text = x->text};
+	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
+	result.reused = x->sent && connections == 0;
+	say(x, result.end);
+	x->events->on_end(x->arg, &result);
+	recycle(x);
+}
+
+/* Libcurl has done what it could. */
+static void finish(struct fetch *x, CURLcode code)
+{
+	leave_curl(x);
+	x->code = code;
+	x->ended = true;
+	if (x->held.n == 0)
+		give_end(x);
+}
+
+static void drop(struct fetch *x)
+{
+	leave_curl(x);
+	recycle(x);
+}
+
+/* -- what the caller asks for ------------------------------------------------------------------ */
+
+static void pause_fetch(struct mw_exchange *exchange)
+{
+	fetch_of(exchange)->paused = true;
+}
+
+static void resume_fetch(struct mw_exchange *exchange)
+{
+	struct fetch *x = fetch_of(exchange);
+	x->paused = false;
+	if (!x->stopped && x->held.n == 0)
+		return;
+	if (mw_list_empty(&x->resume_link))
+		mw_list_add(&x->m->resuming, &x->resume_link);
+	mw_multi_wake(x->m);
+}
+
+static void cancel_fetch(struct mw_exchange *exchange)
+{
+	struct fetch *x = fetch_of(exchange);
+	x->cancelled = true;
+	if (x->m->depth == 0) {
+		drop(x);
+		return;
+	}
+	mw_list_del(&x->resume_link);
+	mw_list_del(&x->link);
+	mw_list_add(&x->m->cancelled, &x->link);
+}
+
+static const struct mw_exchange_ops ops = {pause_fetch, resume_fetch, cancel_fetch};
+
+static void set_callbacks(struct fetch *x)
+{
+	CURL *c = x->easy;
+	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->why);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(c, CURLOPT_PREREQDATA, x);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x);
+	/* a connection outlives the exchange that opened it */
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, mw_multi_close_socket);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x->m);
+	curl_easy_setopt(c, CURLOPT_SHARE, x->m->share);
+}
+
+static void set_options(CURL *c)
+{
+	/* as for OpenSSL's own programs: names a bundle other than the system's */
+	const char *bundle = getenv("SSL_CERT_FILE");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (bundle && *bundle)
+		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	/* a look-up that is given up goes on without us: to wait for its thread would stop the loop
+	 */
+	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)READ_BUFFER);
+}
+
+static struct fetch *new_fetch(struct mw_multi *m)
+{
+	struct fetch *x = mw_mem_zalloc(sizeof(*x));
+	x->base.ops = &ops;
+	x->m = m;
+	x->easy = curl_easy_init();
+	mw_require(x->easy);
+	mw_list_init(&x->link);
+	mw_list_init(&x->resume_link);
+	mw_list_init(&x->connect_link);
+	mw_fetch_request_init(&x->told);
+	mw_buf_init(&x->held, HOLD);
+	mw_buf_init(&x->head, MW_MAX_HEAD);
+	set_callbacks(x);
+	set_options(x->easy);
+	return x;
+}
+
+static struct fetch *take_fetch(struct mw_multi *m)
+{
+	struct mw_list *node = mw_list_take(&m->spare);
+	m->n++;
+	if (!node)
+		return new_fetch(m);
+	struct fetch *x = mw_container_of(node, struct fetch, link);
+	m->n_spare--;
+	x->with_curl = x->sent = x->head_given = x->http2 = false;
+	x->paused = x->stopped = x->cancelled = x->ended = x->faulty = false;
+	x->head_bytes = 0;
+	x->why[0] = '\0';
+	mw_buf_clear(&x->head);
+	return x;
+}
+
+struct mw_exchange *mw_fetch_start(struct mw_multi *m, const struct mw_exchange_request *request,
+    const struct mw_exchange_events *events, void *arg)
+{
+	struct fetch *x = take_fetch(m);
+	struct mw_err err;
+	x->events = events;
+	x->arg = arg;
+	x->url = request->url;
+	x->connect_ms = request->connect_ms;
+	if (!mw_fetch_request_set(&x->told, x->easy, request, &err))
+		give_up(x, MW_END_UNREACHABLE, err.text);
+	mw_list_add(&m->queued, &x->link);
+	mw_multi_wake(m);
+	return &x->base;
+}
+
+/* -- what the loop calls ----------------------------------------------------------------------- */
+
+static void begin(struct fetch *x)
+{
+	mw_list_add(&x->m->running, &x->link);
+	if (x->faulty) {
+		finish(x, CURLE_OK);
+		return;
+	}
+	start_connecting(x);
+	x->with_curl = true;
+	mw_require(curl_multi_add_handle(x->m->curl, x->easy) == CURLM_OK);
+}
+
+static void give_held(struct fetch *x)
+{
+	struct mw_buf bytes = x->held;
+	mw_buf_init(&x->held, HOLD);
+	x->m->depth++;
+	x->events->on_bytes(x->arg, mw_buf_str(&bytes));
+	x->m->depth--;
+	mw_buf_deinit(&bytes);
+}
+
+static void go_on(struct fetch *x)
+{
+	if (!x->paused && x->held.n)
+		give_held(x);
+	if (x->paused || x->cancelled)
+		return;
+	if (x->ended) {
+		give_end(x);
+		return;
+	}
+	if (!x->stopped)
+		return;
+	x->stopped = false;
+	x->m->depth++;
+	CURLcode code = curl_easy_pause(x->easy, CURLPAUSE_CONT);
+	x->m->depth--;
+	if (code != CURLE_OK && !x->cancelled)
+		finish(x, code);
+}
+
+/* Moves what is on a list now to another, so that what callbacks add waits for the next turn. */
+static void move(struct mw_list *from, struct mw_list *to)
+{
+	struct mw_list *node;
+	mw_list_init(to);
+	while ((node = mw_list_take(from)))
+		mw_list_add(to, node);
+}
+
+void mw_fetch_turn(struct mw_multi *m)
+{
+	struct mw_list batch, *node;
+	move(&m->queued, &batch);
+	while ((node = mw_list_take(&batch)))
+		begin(mw_container_of(node, struct fetch, link));
+	move(&m->resuming, &batch);
+	while ((node = mw_list_take(&batch)))
+		go_on(mw_container_of(node, struct fetch, resume_link));
+	mw_fetch_settle(m);
+}
+
+void mw_fetch_connecting(struct mw_multi *m)
+{
+	uint64_t next = UINT64_MAX, now = mw_loop_now(m->loop);
+	struct mw_list *node = m->connecting.next;
+	while (node != &m->connecting) {
+		struct fetch *x = mw_container_of(node, struct fetch, connect_link);
+		node = node->next;
+		if (x->connect_by > now) {
+			next = MW_MIN(next, x->connect_by);
+			continue;
+		}
+		finish(x, CURLE_OPERATION_TIMEDOUT);
+		node = m->connecting.next; /* the callback may have changed the list */
+	}
+	if (next != UINT64_MAX)
+		mw_multi_wake_connecting(m, next);
+}
+
+void mw_fetch_settle(struct mw_multi *m)
+{
+	struct mw_list *node;
+	struct CURLMsg *msg;
+	int left;
+	while ((node = mw_list_take(&m->cancelled)))
+		drop(mw_container_of(node, struct fetch, link));
+	while ((msg = curl_multi_info_read(m->curl, &left))) {
+		void *x = NULL;
+		CURLcode code = msg->data.result;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &x);
+		finish(x, code);
+	}
+}
+
+static void free_list(struct mw_list *list)
+{
+	struct mw_list *node;
+	while ((node = mw_list_take(list))) {
+		struct fetch *x = mw_container_of(node, struct fetch, link);
+		leave_curl(x);
+		free_fetch(x);
+	}
+}
+
+void mw_fetch_free_all(struct mw_multi *m)
+{
+	free_list(&m->queued);
+	free_list(&m->running);
+	free_list(&m->cancelled);
+	free_list(&m->spare);
+}
+
+void mw_fetch_global_init(void)
+{
+	mw_require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+void mw_fetch_global_deinit(void)
+{
+	curl_global_cleanup();
+}

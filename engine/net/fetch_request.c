@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Puts a request into libcurl's terms.
+ */
+#include "net/fetch_request.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+
+enum {
+	MAX_URL = 64 * 1024,
+	MAX_LINES = 256 * 1024,
+	KEEP_BYTES = 16 * 1024, /* a buffer larger than this is not kept for the next request */
+};
+
+void mw_fetch_request_init(struct mw_fetch_request *told)
+{
+	*told = (struct mw_fetch_request){0};
+	mw_buf_init(&told->url, MAX_URL);
+	mw_buf_init(&told->lines, MAX_LINES);
+}
+
+void mw_fetch_request_deinit(struct mw_fetch_request *told)
+{
+	curl_url_cleanup(told->parsed);
+	mw_buf_deinit(&told->url);
+	mw_buf_deinit(&told->lines);
+	mw_mem_free(told->list);
+}
+
+bool mw_fetch_request_tls(const struct mw_fetch_request *told)
+{
+	return told->version == CURL_HTTP_VERSION_2TLS;
+}
+
+struct mw_str mw_fetch_request_host(struct mw_str url)
+{
+	const char *slashes = mw_str_search(url, MW_STR("://"));
+	if (!slashes)
+		return MW_STR("the target");
+	struct mw_str host = mw_strn(slashes + 3, (size_t)(url.p + url.n - slashes) - 3);
+	for (size_t i = 0; i < host.n; i++)
+		if (memchr("/?#\\", host.p[i], 4))
+			host.n = i;
+	for (size_t i = host.n; i > 0; i--)
+		if (host.p[i - 1] == '@')
+			return mw_strn(host.p + i, host.n - i);
+	return host;
+}
+
+static bool has_scheme(struct mw_str url, struct mw_str scheme)
+{
+	return url.n > scheme.n && mw_str_ieq(mw_strn(url.p, scheme.n), scheme);
+}
+
+/* Libcurl parses a URL anew for each transfer unless it is also given it in parts. */
+static bool parse_url(
+    struct mw_fetch_request *told, CURL *easy, struct mw_str url, struct mw_err *err)
+{
+	if (!told->parsed)
+		told->parsed = curl_url();
+	mw_require(told->parsed);
+	CURLUcode code = curl_url_set(told->parsed, CURLUPART_URL, told->url.p, 0);
+	if (code == CURLUE_OK) {
+		curl_easy_setopt(easy, CURLOPT_URL, told->url.p);
+		curl_easy_setopt(easy, CURLOPT_CURLU, told->parsed);
+		return true;
+	}
+	mw_buf_clear(&told->url); /* it would look as if it had been told */
+	struct mw_str host = mw_fetch_request_host(url);
+	return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE, "the address of %.*s is not a URL: %s",
+	    MW_FMT(host), curl_url_strerror(code));
+}
+
+static bool set_url(
+    struct mw_fetch_request *told, CURL *easy, struct mw_str url, struct mw_err *err)
+{
+	if (told->url.n == url.n + 1 && memcmp(told->url.p, url.p, url.n) == 0)
+		return true;
+	bool tls = has_scheme(url, MW_STR("https://"));
+	if (!tls && !has_scheme(url, MW_STR("http://")))
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "the address does not begin with http:// or https://");
+	if (url.n >= MAX_URL || memchr(url.p, '\0', url.n))
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "the address has %zu bytes (%d can be sent) or a NUL", url.n, MAX_URL - 1);
+	mw_buf_clear(&told->url);
+	mw_buf_add(&told->url, url);
+	mw_buf_addc(&told->url, '\0');
+	mw_require(!told->url.full);
+	if (!parse_url(told, easy, url, err))
+		return false;
+	/* HTTP/2 without TLS is nowhere spoken, and asking for it would make the first calls queue
+	 */
+	long version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+	if (version != told->version)
+		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+	told->version = version;
+	return true;
+}
+
+static bool is_token(struct mw_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && !memchr("!#$%&'*+-.^_`|~", s.p[i], 15))
+			return false;
+	return s.n > 0;
+}
+
+static void set_kind(struct mw_fetch_request *told, CURL *easy, enum mw_fetch_kind kind)
+{
+	if (kind == told->kind)
+		return;
+	told->kind = kind;
+	if (kind == MW_FETCH_GET)
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	else if (kind == MW_FETCH_HEAD)
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+}
+
+static enum mw_fetch_kind kind_of(const struct mw_exchange_request *r)
+{
+	if (mw_str_is(r->method, "HEAD"))
+		return MW_FETCH_HEAD;
+	bool body = r->body.n || mw_str_is(r->method, "POST") || mw_str_is(r->method, "PUT") ||
+		    mw_str_is(r->method, "PATCH");
+	return body ? MW_FETCH_BODY : MW_FETCH_GET;
+}
+
+static bool set_method(struct mw_fetch_request *told, CURL *easy,
+    const struct mw_exchange_request *r, struct mw_err *err)
+{
+	static const char *const natural[] = {
+	    [MW_FETCH_GET] = "GET", [MW_FETCH_HEAD] = "HEAD", [MW_FETCH_BODY] = "POST"};
+	if (!is_token(r->method) || r->method.n >= sizeof(told->method))
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "\"%.*s\" is not an HTTP method", MW_FMT(r->method));
+	enum mw_fetch_kind kind = kind_of(r);
+	set_kind(told, easy, kind);
+	if (kind == MW_FETCH_BODY) {
+		/* a size below libcurl's 64 KiB goes out in one piece with the head */
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+	}
+	struct mw_str custom = mw_str_is(r->method, natural[kind]) ? MW_STR("") : r->method;
+	if (mw_str_is(custom, told->method))
+		return true;
+	memcpy(told->method, custom.p, custom.n);
+	told->method[custom.n] = '\0';
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom.n ? told->method : NULL);
+	return true;
+}
+
+/* Headers that say how the message travels are ours to write. */
+static bool is_ours(struct mw_str name)
+{
+	static const char *const ours[] = {
+	    "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Accept-Encoding"};
+	for (size_t i = 0; i < MW_LEN(ours); i++)
+		if (mw_str_ieq(name, mw_str(ours[i])))
+			return true;
+	return false;
+}
+
+static bool add_header(
+    struct mw_buf *lines, struct mw_str name, struct mw_str value, struct mw_err *err)
+{
+	if (!is_token(name))
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "\"%.*s\" cannot be the name of a header", (int)MW_MIN(name.n, (size_t)40),
+		    name.p);
+	if (value.n && (memchr(value.p, '\r', value.n) || memchr(value.p, '\n', value.n) ||
+			   memchr(value.p, '\0', value.n)))
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "the value of the header %.*s holds a line break or a NUL",
+		    (int)MW_MIN(name.n, (size_t)40), name.p);
+	mw_buf_add(lines, name);
+	mw_buf_addz(lines, value.n ? ": " : ";"); /* libcurl's way to say: empty, but send it */
+	mw_buf_add(lines, value);
+	mw_buf_addc(lines, '\0');
+	return true;
+}
+
+/* Makes libcurl's list of the n texts in `lines`. */
+static void link_lines(struct mw_fetch_request *told, size_t n)
+{
+	if (n > told->list_cap) {
+		told->list_cap = MW_MAX(n, (size_t)16);
+		told->list = mw_mem_realloc(told->list, told->list_cap * sizeof(*told->list));
+	}
+	char *p = told->lines.p;
+	for (size_t i = 0; i < n; i++) {
+		told->list[i] = (struct curl_slist){p, i + 1 < n ? &told->list[i + 1] : NULL};
+		p += strlen(p) + 1;
+	}
+}
+
+static bool set_headers(struct mw_fetch_request *told, CURL *easy,
+    const struct mw_exchange_request *r, struct mw_err *err)
+{
+	struct mw_buf *lines = &told->lines;
+	bool typed = told->kind != MW_FETCH_BODY;
+	size_t n = 0;
+	if (lines->cap > KEEP_BYTES)
+		mw_buf_deinit(lines);
+	mw_buf_clear(lines);
+	for (size_t i = 0; i < r->n_headers; i++) {
+		if (is_ours(r->headers[i].name))
+			continue;
+		if (!add_header(lines, r->headers[i].name, r->headers[i].value, err))
+			return false;
+		typed |= mw_str_ieq(r->headers[i].name, MW_STR("Content-Type"));
+		n++;
+	}
+	/* a name without a value takes away what libcurl would add by itself */
+	mw_buf_add(lines, MW_STR("Expect:\0"));
+	if (!typed)
+		mw_buf_add(lines, MW_STR("Content-Type:\0"));
+	if (lines->full)
+		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
+		    "the request's headers have more than %d bytes", MAX_LINES);
+	link_lines(told, n + (typed ? 1 : 2));
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, told->list);
+	return true;
+}
+
+bool mw_fetch_request_set(struct mw_fetch_request *told, CURL *easy,
+    const struct mw_exchange_request *request, struct mw_err *err)
+{
+	return set_url(told, easy, request->url, err) && set_method(told, easy, request, err) &&
+	       set_headers(told, easy, request, err);
+}

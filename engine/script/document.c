@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies by path. Reading works on the bytes; only what is asked for becomes a Lua value.
+ */
+#include "script/document.h"
+
+#include "script/convert.h"
+
+#include <lauxlib.h>
+
+enum { PATH_MAX_BYTES = 256, SCRATCH_KEPT = 64 * 1024 };
+
+static struct mw_str path_of(lua_State *L)
+{
+	if (lua_type(L, 2) != LUA_TSTRING)
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "a path is a string such as \"messages.1.content\", not %s", mw_raise_show(L, 2).text);
+	struct mw_str path = mw_raise_str(L, 2);
+	if (path.n == 0 || path.n > PATH_MAX_BYTES)
+		mw_raise(L, MW_CODE_ARGUMENT, "a path of %zu bytes; 1 to %d are allowed", path.n,
+		    PATH_MAX_BYTES);
+	return path;
+}
+
+void mw_document_push(lua_State *L, struct mw_json v)
+{
+	struct mw_err err;
+	if (v.kind == MW_JSON_NONE || v.kind == MW_JSON_NULL)
+		lua_pushnil(L);
+	else if (!mw_convert_decode(L, v.raw, &err))
+		mw_raise(L, err.code == MW_ERR_INTERNAL ? MW_CODE_MEMORY : MW_CODE_ARGUMENT, "%s", err.text);
+}
+
+int mw_document_get(lua_State *L, struct mw_run *run, struct mw_str text)
+{
+	(void)run;
+	struct mw_str path = path_of(L);
+	if (text.n == 0)
+		lua_pushnil(L);
+	else
+		mw_document_push(L, mw_json_at(mw_json_value(text), path));
+	return 1;
+}
+
+struct mw_str mw_document_view(lua_State *L, struct mw_run *run)
+{
+	struct mw_err err;
+	struct mw_str view;
+	if (!mw_journal_view(&run->journal, &view, &err))
+		mw_raise(L, MW_CODE_EDIT, "%s", err.text);
+	return view;
+}
+
+struct mw_str mw_document_encode(lua_State *L, struct mw_run *run, int idx)
+{
+	struct mw_buf *scratch = &run->all->scratch;
+	struct mw_err err;
+	if (scratch->cap > SCRATCH_KEPT)
+		mw_buf_deinit(scratch);
+	mw_buf_clear(scratch);
+	if (!mw_convert_encode(L, idx, scratch, &err))
+		mw_raise(L, MW_CODE_ARGUMENT, "%s", err.text);
+	return mw_buf_str(scratch);
+}
+
+static void edit(lua_State *L, struct mw_run *run, struct mw_str path, struct mw_str value)
+{
+	struct mw_err err;
+	if (!run->journal.document)
+		mw_raise(L, MW_CODE_NOT_HERE, "there is no whole body here that could be changed");
+	if (!mw_journal_edit(&run->journal, path, value, &err))
+		mw_raise(L, MW_CODE_EDIT, "'%.*s': %s", MW_FMT(path), err.text);
+}
+
+int mw_document_set(lua_State *L, struct mw_run *run)
+{
+	struct mw_str path = path_of(L);
+	if (lua_isnoneornil(L, 3))
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "set(\"%.*s\") without a value; use :del(path), or mw.json.null for a null", MW_FMT(path));
+	edit(L, run, path, mw_document_encode(L, run, 3));
+	return 0;
+}
+
+int mw_document_del(lua_State *L, struct mw_run *run)
+{
+	edit(L, run, path_of(L), MW_NOSTR);
+	return 0;
+}
+
+/* s without a character that is cut in its middle. */
+static struct mw_str clip(struct mw_str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return mw_strn(s.p, max);
+}
+
+/* The text of one part of a message; {NULL, 0} for an image or the like. */
+static struct mw_str part_text(struct mw_json part, struct mw_arena *a)
+{
+	if (part.kind == MW_JSON_STRING)
+		return mw_json_text(part, a);
+	if (part.kind != MW_JSON_OBJECT)
+		return MW_NOSTR;
+	struct mw_json text = mw_json_get(part, MW_STR("text"));
+	return text.kind == MW_JSON_STRING ? mw_json_text(text, a) : MW_NOSTR;
+}
+
+static void push_parts(lua_State *L, struct mw_arena *slate, struct mw_json parts, size_t max)
+{
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	size_t at = 0, left = max;
+	bool first = true;
+	struct mw_str name;
+	struct mw_json part;
+	while (left > 0 && mw_json_next(parts, &at, &name, &part)) {
+		struct mw_str text = part_text(part, slate);
+		if (!text.p)
+			continue;
+		if (!first) {
+			luaL_addchar(&b, '\n');
+			left--;
+		}
+		first = false;
+		text = clip(text, left);
+		luaL_addlstring(&b, text.p, text.n);
+		left -= text.n;
+	}
+	luaL_pushresult(&b);
+}
+
+void mw_document_push_text(lua_State *L, struct mw_run *run, struct mw_json content, size_t max)
+{
+	struct mw_arena *slate = run->all->slate;
+	mw_arena_reset(slate);
+	if (content.kind == MW_JSON_ARRAY) {
+		push_parts(L, slate, content, max);
+	} else if (content.kind == MW_JSON_STRING) {
+		struct mw_str text = clip(mw_json_text(content, slate), max);
+		lua_pushlstring(L, text.p ? text.p : "", text.n);
+	} else {
+		lua_pushnil(L);
+	}
+}

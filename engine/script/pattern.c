@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The matcher: one loop over the items of the pattern, and a row of points to come back to. An item
+ * that could match in another way, and a capture that would have to be undone, leaves a point; a
+ * mismatch goes back to the last one. As nothing in a pattern repeats but single characters, there are
+ * never more points than items.
+ */
+#include "script/pattern.h"
+
+enum point_kind {
+	OPENED, /* undo: the last capture was begun */
+	CLOSED, /* undo: capture n was ended */
+	LESS,   /* try one repetition less: n of them, no fewer than `least` */
+	MORE,   /* try one repetition more of the item at `item` */
+};
+
+struct point {
+	enum point_kind kind;
+	size_t at;    /* LESS: where the repetitions begin; MORE: where the next one would */
+	size_t n;     /* LESS: repetitions; CLOSED: the capture */
+	size_t least; /* LESS */
+	size_t item;  /* MORE: begin of the item */
+	size_t then;  /* where the pattern goes on */
+};
+
+/* One match under way. */
+struct match {
+	struct mw_pattern *m;
+	size_t at, item; /* present places in subject and pattern */
+	size_t n_points;
+	struct point points[MW_PATTERN_POINTS];
+};
+
+static bool fault(struct mw_pattern *m, const char *words)
+{
+	m->fault = words;
+	return false;
+}
+
+/* Takes one step; false when there are none left. */
+static bool step(struct mw_pattern *m)
+{
+	if (m->steps == 0) {
+		m->exhausted = true;
+		return fault(m, "the pattern needs too many steps on this text");
+	}
+	m->steps--;
+	return true;
+}
+
+static bool in_range(unsigned char c, unsigned char low, unsigned char high)
+{
+	return c >= low && c <= high;
+}
+
+static bool is_alpha(unsigned char c)
+{
+	return in_range(c | 32, 'a', 'z');
+}
+
+static bool is_alnum(unsigned char c)
+{
+	return is_alpha(c) || in_range(c, '0', '9');
+}
+
+/* Is c in the class of the letter ("%a")? An escaped character without a class means itself. */
+static bool in_class(unsigned char c, unsigned char letter)
+{
+	bool in;
+	switch (letter | 32) {
+	case 'a': in = is_alpha(c); break;
+	case 'c': in = c < 32 || c == 127; break;
+	case 'd': in = in_range(c, '0', '9'); break;
+	case 'g': in = in_range(c, 33, 126); break;
+	case 'l': in = in_range(c, 'a', 'z'); break;
+	case 'p': in = in_range(c, 33, 126) && !is_alnum(c); break;
+	case 's': in = c == ' ' || in_range(c, '\t', '\r'); break;
+	case 'u': in = in_range(c, 'A', 'Z'); break;
+	case 'w': in = is_alnum(c); break;
+	case 'x': in = in_range(c, '0', '9') || in_range(c | 32, 'a', 'f'); break;
+	case 'z': in = c == 0; break;
+	default: return letter == c;
+	}
+	return in == (letter >= 'a'); /* a capital letter is the class's complement */
+}
+
+/* Is c in the set text[from] = '[' … text[close] = ']'? Costs a step for each member looked at. */
+static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
+{
+	const unsigned char *p = (const unsigned char *)m->text.p;
+	size_t i = from + 1;
+	bool in = true;
+	if (p[i] == '^') {
+		in = false;
+		i++;
+	}
+	for (; i < close && step(m); i++) {
+		if (p[i] == '%' && i + 1 < close) {
+			if (in_class(c, p[++i]))
+				return in;
+		} else if (i + 2 < close && p[i + 1] == '-') {
+			if (in_range(c, p[i], p[i + 2]))
+				return in;
+			i += 2;
+		} else if (p[i] == c) {
+			return in;
+		}
+	}
+	return !in;
+}
+
+/* Behind the set that begins at `from` with '['; 0 with a fault when it has no end. The first member is
+ * a member even if it is ']'. */
+static size_t set_end(struct mw_pattern *m, size_t from)
+{
+	size_t i = from + 1, n = m->text.n;
+	if (i < n && m->text.p[i] == '^')
+		i++;
+	for (size_t first = i; i < n; i++) {
+		if (m->text.p[i] == ']' && i > first)
+			return i + 1;
+		if (m->text.p[i] == '%')
+			i++;
+	}
+	fault(m, "malformed pattern: a '[' without its ']'");
+	return 0;
+}
+
+/* Behind the single-character item at `from`; 0 with a fault. */
+static size_t item_end(struct mw_pattern *m, size_t from)
+{
+	char c = m->text.p[from];
+	if (c == '[')
+		return set_end(m, from);
+	if (c != '%')
+		return from + 1;
+	if (from + 1 < m->text.n)
+		return from + 2;
+	fault(m, "malformed pattern: it ends with '%'");
+	return 0;
+}
+
+/* Does the character at `at` match the item text[item..end)? */
+static bool matches(struct mw_pattern *m, size_t at, size_t item, size_t end)
+{
+	if (at >= m->subject.n || !step(m))
+		return false;
+	unsigned char c = (unsigned char)m->subject.p[at], p = (unsigned char)m->text.p[item];
+	if (p == '.')
+		return true;
+	if (p == '%')
+		return in_class(c, (unsigned char)m->text.p[item + 1]);
+	if (p == '[')
+		return in_set(m, c, item, end - 1);
+	return p == c;
+}
+
+static bool leave_point(struct match *x, struct point point)
+{
+	if (x->n_points == MW_PATTERN_POINTS)
+		return fault(x->m, "the pattern is too long");
+	x->points[x->n_points++] = point;
+	return true;
+}
+
+static bool open_capture(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	if (m->n_captures == MW_PATTERN_CAPTURES)
+		return fault(m, "too many captures");
+	bool position = x->item + 1 < m->text.n && m->text.p[x->item + 1] == ')';
+	m->captures[m->n_captures++] =
+	    (struct mw_capture){x->at, position ? MW_CAPTURE_POSITION : MW_CAPTURE_OPEN};
+	x->item += position ? 2 : 1;
+	return leave_point(x, (struct point){.kind = OPENED});
+}
+
+static bool close_capture(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	size_t i = m->n_captures;
+	while (i > 0 && m->captures[i - 1].n != MW_CAPTURE_OPEN)
+		i--;
+	if (i == 0)
+		return fault(m, "malformed pattern: a ')' without its '('");
+	m->captures[i - 1].n = (ptrdiff_t)(x->at - m->captures[i - 1].at);
+	x->item++;
+	return leave_point(x, (struct point){.kind = CLOSED, .n = i - 1});
+}
+
+/* "%1": the same text as a capture. */
+static bool match_again(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	size_t i = (size_t)(m->text.p[x->item + 1] - '1');
+	if (i >= m->n_captures || m->captures[i].n == MW_CAPTURE_OPEN)
+		return fault(m, "malformed pattern: it refers to a capture that is not there");
+	/* a position has no text that could come again: as a size it is larger than what is left */
+	size_t n = (size_t)m->captures[i].n;
+	if (n > m->subject.n - x->at || !step(m))
+		return false;
+	m->steps -= MW_MIN(m->steps, n / 16); /* memcmp looks at many bytes at a time */
+	if (n > 0 && memcmp(m->subject.p + m->captures[i].at, m->subject.p + x->at, n) != 0)
+		return false;
+	x->at += n;
+	x->item += 2;
+	return true;
+}
+
+/* "%bxy": from an x to the y that balances it. */
+static bool match_balance(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	if (x->item + 3 >= m->text.n)
+		return fault(m, "malformed pattern: '%b' needs two characters");
+	char open = m->text.p[x->item + 2], close = m->text.p[x->item + 3];
+	if (x->at >= m->subject.n || m->subject.p[x->at] != open)
+		return false;
+	size_t depth = 1;
+	for (size_t i = x->at + 1; i < m->subject.n && step(m); i++) {
+		char c = m->subject.p[i];
+		if (c == close) {
+			if (--depth > 0)
+				continue;
+			x->at = i + 1;
+			x->item += 4;
+			return true;
+		}
+		if (c == open)
+			depth++;
+	}
+	return false;
+}
+
+/* "%f[set]": between a character outside the set and one in it. */
+static bool match_frontier(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	size_t set = x->item + 2;
+	if (set >= m->text.n || m->text.p[set] != '[')
+		return fault(m, "malformed pattern: '%f' needs a set");
+	size_t end = set_end(m, set);
+	if (!end)
+		return false;
+	unsigned char before = x->at == 0 ? 0 : (unsigned char)m->subject.p[x->at - 1];
+	unsigned char behind = x->at < m->subject.n ? (unsigned char)m->subject.p[x->at] : 0;
+	if (in_set(m, before, set, end - 1) || !in_set(m, behind, set, end - 1))
+		return false;
+	x->item = end;
+	return !m->fault;
+}
+
+/* "x*" and "x+": as many as there are, then fewer. "x?" is the same with one at most. */
+static bool match_many(struct match *x, size_t end, size_t least, size_t most)
+{
+	size_t n = 0;
+	while (n < most && matches(x->m, x->at + n, x->item, end))
+		n++;
+	if (n < least || x->m->fault)
+		return false;
+	struct point point = {.kind = LESS, .at = x->at, .n = n, .least = least, .then = end + 1};
+	x->at += n;
+	x->item = end + 1;
+	return n == least || leave_point(x, point);
+}
+
+/* "x-": as few as will do. */
+static bool match_few(struct match *x, size_t end)
+{
+	struct point point = {.kind = MORE, .at = x->at, .item = x->item, .then = end + 1};
+	x->item = end + 1;
+	return leave_point(x, point);
+}
+
+/* An item that stands for one character, with what is behind it. */
+static bool match_item(struct match *x)
+{
+	struct mw_pattern *m = x->m;
+	size_t end = item_end(m, x->item);
+	if (!end)
+		return false;
+	switch (end < m->text.n ? m->text.p[end] : '\0') {
+	case '?':
+		return match_many(x, end, 0, 1);
+	case '*':
+		return match_many(x, end, 0, SIZE_MAX);
+	case '+':
+		return match_many(x, end, 1, SIZE_MAX);
+	case '-':
+		return match_few(x, end);
+	}
+	if (!matches(m, x->at, x->item, end))
+		return false;
+	x->at++;
+	x->item = end;
+	return true;
+}
+
+static bool match_escape(struct match *x)
+{
+	char c = x->item + 1 < x->m->text.n ? x->m->text.p[x->item + 1] : '\0';
+	if (c == 'b')
+		return match_balance(x);
+	if (c == 'f')
+		return match_frontier(x);
+	if (in_range((unsigned char)c, '0', '9'))
+		return match_again(x);
+	return match_item(x);
+}
+
+/* The next item of the pattern, whatever it is. */
+static bool advance(struct match *x)
+{
+	switch (x->m->text.p[x->item]) {
+	case '(':
+		return open_capture(x);
+	case ')':
+		return close_capture(x);
+	case '%':
+		return match_escape(x);
+	case '$':
+		if (x->item + 1 == x->m->text.n) {
+			x->item++;
+			return x->at == x->m->subject.n;
+		}
+	}
+	return match_item(x);
+}
+
+/* Takes another way at the last point; false: it has none left. */
+static bool take_other_way(struct match *x, struct point *point)
+{
+	struct mw_pattern *m = x->m;
+	switch (point->kind) {
+	case OPENED:
+		m->n_captures--;
+		return false;
+	case CLOSED:
+		m->captures[point->n].n = MW_CAPTURE_OPEN;
+		return false;
+	case LESS:
+		if (point->n == point->least)
+			return false;
+		x->at = point->at + --point->n;
+		break;
+	case MORE:
+		if (!matches(m, point->at, point->item, point->then - 1))
+			return false;
+		x->at = ++point->at;
+		break;
+	}
+	x->item = point->then;
+	return true;
+}
+
+static bool go_back(struct match *x)
+{
+	while (x->n_points > 0 && !x->m->fault && step(x->m)) {
+		if (take_other_way(x, &x->points[x->n_points - 1]))
+			return true;
+		x->n_points--;
+	}
+	return false;
+}
+
+void mw_pattern_init(struct mw_pattern *m, struct mw_str subject, struct mw_str text)
+{
+	m->subject = subject;
+	m->text = text;
+	m->steps = MW_PATTERN_STEPS + subject.n;
+	m->exhausted = false;
+	m->fault = NULL;
+	m->n_captures = 0;
+}
+
+bool mw_pattern_at(struct mw_pattern *m, size_t at, size_t *end)
+{
+	struct match x;
+	x.m = m;
+	x.at = at;
+	x.item = 0;
+	x.n_points = 0;
+	m->n_captures = 0;
+	while (x.item < m->text.n) {
+		if (!advance(&x) && (m->fault || !go_back(&x)))
+			return false;
+	}
+	*end = x.at;
+	return !m->fault;
+}
+
+/* A pattern that begins with a plain character can begin to match nowhere else. */
+static bool first_byte(struct mw_str text, char *c)
+{
+	if (text.n == 0 || memchr("^$*+?.([%-)", text.p[0], 11))
+		return false;
+	if (text.n > 1 && memchr("*?-", text.p[1], 3))
+		return false;
+	*c = text.p[0];
+	return true;
+}
+
+bool mw_pattern_next(struct mw_pattern *m, size_t *at, size_t *end)
+{
+	char c;
+	bool skip = first_byte(m->text, &c);
+	for (size_t i = *at; i <= m->subject.n; i++) {
+		if (skip) {
+			const char *p = i < m->subject.n ? memchr(m->subject.p + i, c, m->subject.n - i) : NULL;
+			if (!p)
+				return false;
+			i = (size_t)(p - m->subject.p);
+		}
+		*at = i;
+		if (mw_pattern_at(m, i, end))
+			return true;
+		if (m->fault)
+			return false;
+	}
+	return false;
+}
+
+bool mw_pattern_is_plain(struct mw_str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (memchr("^$*+?.([%-", text.p[i], 10))
+			return false;
+	return true;
+}

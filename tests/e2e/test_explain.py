@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""What a call tells of itself: headers, metrics, the line in the log; and what none of them may tell."""
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from calls import answered_by, check_whole, target
+from harness import anthropic, gemini, in_turn, model, openai, patience, reply, stream, until, wait
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+def with_usage(prompt, completion, cached=0, reasoning=0):
+    """A whole reply of OpenAI's with these counts."""
+    return reply({**openai.message("hello"), "usage": {
+        "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached}, "completion_tokens_details": {"reasoning_tokens": reasoning}}})
+
+
+# --------------------------------------------------------------------------------------------------------- headers
+
+def test_headers_say_who_answered(gateway, upstream):
+    up = upstream(openai.chat_or_stream())
+    base = "http://user:pass@127.0.0.1:%d/v1?api-version=7#x" % up.port
+    gw = gateway({"model_list": [{**target("the-id", up), "litellm_params": {
+        "model": "openai/up-model", "api_base": base, "api_key": "sk-up"}}]})
+    ids = set()
+    for answer in (gw.chat(), gw.stream().answer, gw.chat()):
+        headers = answer.headers
+        assert answer.status == 200
+        assert re.fullmatch(UUID, headers["x-litellm-call-id"])
+        ids.add(headers["x-litellm-call-id"])
+        assert headers["x-litellm-model-id"] == "the-id"
+        assert headers["x-litellm-model-group"] == "m"
+        assert headers["x-litellm-model-api-base"] == "http://127.0.0.1:%d/v1" % up.port
+        assert (headers["x-litellm-attempted-retries"], headers["x-litellm-attempted-fallbacks"]) == ("0", "0")
+        assert float(headers["x-litellm-overhead-duration-ms"]) >= 0
+    assert len(ids) == 3
+
+
+def test_a_target_without_an_id_has_one_that_stays(gateway, upstream):
+    up = upstream(openai.chat())
+    rows = [model("m", up), model("m", up, "openai/other"), model("n", up)]
+    ids = [set(answered_by(gateway({"model_list": rows}), 30)) for _ in range(2)]
+    assert ids[0] == ids[1] and len(ids[0]) == 2
+    assert all(re.fullmatch(r"[0-9a-f]{16,64}", i) for i in ids[0])
+
+
+def test_errors_explain_themselves_too(gateway, upstream):
+    up = upstream(openai.error(500, headers={"retry-after-ms": "1"}))
+    gw = gateway({"model_list": [target("a", up), target("b", up, name="spare")],
+                  "router_settings": {"num_retries": 1, "fallbacks": [{"m": ["spare"]}]}})
+    headers = gw.chat().headers
+    assert re.fullmatch(UUID, headers["x-litellm-call-id"])
+    assert headers["x-litellm-model-id"] == "b"
+    assert (headers["x-litellm-attempted-retries"], headers["x-litellm-attempted-fallbacks"]) == ("3", "1")
+
+
+PRICES = {"input_cost_per_token": 2.5e-06, "cache_read_input_token_cost": 1.25e-06, "output_cost_per_token": 1e-05}
+
+
+@pytest.mark.parametrize("provider_model, answer, params, cost", [
+    ("openai/gpt-4o", with_usage(1000, 100, cached=400), {}, 600 * 2.5e-6 + 400 * 1.25e-6 + 100 * 10e-6),
+    ("openai/gpt-4o-mini", with_usage(18, 0), {}, 18 * 0.15e-6),
+    ("openai/nobody-knows-it", with_usage(1000, 100), {}, None),
+    ("openai/nobody-knows-it", with_usage(1000, 100, cached=400), PRICES, 0.003),
+    ("openai/gpt-4o", with_usage(1000, 100), {"input_cost_per_token": 0, "output_cost_per_token": 0}, 0),
+    ("openai/gpt-4o", reply({**openai.message("hello"), "usage": None}), {}, None),
+    ("anthropic/claude-sonnet-4-5", reply({**anthropic.message(), "usage": {
+        "input_tokens": 100, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 1000, "output_tokens": 50}}), {},
+     100 * 3e-6 + 200 * 3.75e-6 + 1000 * 0.3e-6 + 50 * 15e-6),
+    ("gemini/gemini-2.5-flash", reply({**gemini.message(), "usageMetadata": {
+        "promptTokenCount": 1000, "cachedContentTokenCount": 0, "candidatesTokenCount": 10, "thoughtsTokenCount": 90,
+        "totalTokenCount": 1100}}), {}, 1000 * 0.3e-6 + 100 * 2.5e-6),
+], ids=["cached", "small", "unknown", "of the settings", "free", "no usage", "anthropic", "gemini"])
+def test_the_cost_of_an_answer(gateway, upstream, provider_model, answer, params, cost):
+    gw = gateway({"model_list": [model("m", upstream(answer), provider_model, **params)]})
+    headers = gw.chat().headers
+    if cost is None:
+        assert "x-litellm-response-cost" not in headers, "an unknown price is never a silent zero"
+    else:
+        assert float(headers["x-litellm-response-cost"]) == pytest.approx(cost, rel=1e-9)
+        assert gw.metric("moonweir_cost_dollars_total") == pytest.approx(cost, rel=1e-6)
+
+
+def test_prices_may_come_from_a_file_in_litellms_format(gateway, upstream):
+    prices = {"gpt-4o": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}}
+    gw = gateway({"model_list": [model("m", upstream(with_usage(1000, 100)), "openai/gpt-4o")],
+                  "moonweir_settings": {"price_map": "prices.json"}}, files={"prices.json": json.dumps(prices)})
+    assert float(gw.chat().headers["x-litellm-response-cost"]) == pytest.approx(0.0012)
+
+
+def test_the_overhead_is_the_gateways_own_time(gateway, upstream):
+    up = upstream(in_turn([wait(120), openai.error(503, headers={"retry-after-ms": "150"})], [wait(120), openai.chat()]))
+    gw = gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": 1}})
+    headers = gw.chat().headers
+    overhead = float(headers["x-litellm-overhead-duration-ms"])
+    assert 0 < overhead < patience(25), "neither the attempts nor the pause between them"
+    assert 380 < float(headers["x-litellm-response-duration-ms"]) < patience(700)
+
+
+# --------------------------------------------------------------------------------------------------------- metrics
+
+def test_promtool_is_content(gateway, upstream):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("no promtool to check the metrics with (make deps-test)")
+    up = upstream(openai.chat_or_stream())
+    gw = gateway({"model_list": [model('a "quoted" näme\\', up), model("m", up)]})
+    gw.chat()
+    gw.stream_events(model='a "quoted" näme\\')
+    gw.chat(model="unknown")
+    text = gw.get("/metrics")
+    assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
+    done = subprocess.run([promtool, "check", "metrics"], input=text.body, capture_output=True)
+    assert done.returncode == 0 and not done.stderr, (done.stderr + done.stdout).decode()
+
+
+def test_metrics_count_calls_by_model_target_and_status(gateway, upstream):
+    up = upstream(in_turn(openai.chat(), openai.chat(), openai.error(400), openai.error(503)))
+    gw = gateway({"model_list": [target("the-id", up)], "router_settings": {"num_retries": 0}})
+    assert [gw.chat().status for _ in range(4)] == [200, 200, 400, 503]
+    assert gw.chat(model="nope").status == 404
+    where = {"model": "m", "target": "the-id", "provider": "openai"}
+    for status, n in (("200", 2), ("400", 1), ("503", 1)):
+        assert gw.metric("moonweir_calls_total", status=status, **where) == n
+    assert gw.metric("moonweir_calls_total", status="404") == 1
+    assert gw.metric("moonweir_attempts_total", **where) == 4
+    assert gw.metric("moonweir_attempt_errors_total", **where) == 1, "the client's own mistake is no fault of the target"
+    assert gw.metric("moonweir_in_flight", **where) == 0
+    assert gw.metric("moonweir_call_seconds_count", **where) == 4
+
+
+def test_metrics_count_tokens_of_every_kind(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(with_usage(1000, 100, cached=400, reasoning=60)))]})
+    gw.chat()
+    gw.chat()
+    for name, n in (("prompt", 2000), ("cached", 800), ("completion", 200), ("reasoning", 120)):
+        assert gw.metric("moonweir_%s_tokens_total" % name, model="m") == n
+
+
+def test_a_stream_that_breaks_has_used_tokens(gateway, upstream):
+    up = upstream(stream(anthropic.events("some ", "text")[:5]))
+    gw = gateway({"model_list": [model("m", up, "anthropic/claude-sonnet-4-5")]})
+    gw.stream_events()
+    assert gw.metric("moonweir_prompt_tokens_total", model="m") == 5
+
+
+def test_metrics_time_the_first_token(gateway, upstream):
+    up = upstream(stream(wait(60), openai.events("a")[:2], wait(200), openai.events("a")[2:]))
+    gw = gateway({"model_list": [model("m", up)]})
+    check_whole(gw.stream_events(), "a")
+    first, whole = (gw.metric("moonweir_%s_seconds_sum" % name, model="m") for name in ("first_token", "call"))
+    assert gw.metric("moonweir_first_token_seconds_count", model="m") == 1
+    assert 0.05 < first < patience(0.2) and 0.25 < whole < patience(0.6)
+    buckets = [(float(labels["le"]), n) for labels, n in gw.metrics()["moonweir_first_token_seconds_bucket"]
+               if labels["model"] == "m"]
+    assert buckets == sorted(buckets) and buckets[-1] == (float("inf"), 1)
+    assert all(n == (le >= first) for le, n in buckets)
+
+
+def test_metrics_show_what_is_under_way(gateway, upstream):
+    up = upstream(stream(openai.events("a")[:2], wait(30000)))
+    gw = gateway({"model_list": [model("m", up)]})
+    wires = [gw.stream() for _ in range(3)]
+    until(lambda: gw.metric("moonweir_in_flight", model="m") == 3)
+    wires[0].close()
+    until(lambda: gw.metric("moonweir_in_flight", model="m") == 2)
+    for wire in wires[1:]:
+        wire.reset()
+    until(lambda: gw.metric("moonweir_in_flight", model="m") == 0)
+
+
+def test_metrics_are_there_before_the_first_call(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))]})
+    assert gw.get("/metrics").status == 200
+    assert gw.metric("moonweir_calls_total") == 0
+    assert gw.metric("moonweir_in_flight") == 0
+
+
+def test_metrics_ask_for_the_key(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))], "general_settings": {"master_key": "sk-master"}})
+    assert gw.get("/metrics").status == 401
+    assert gw.get("/metrics", key="sk-master").status == 200
+
+
+# ---------------------------------------------------------------------------------------------- the log, and secrets
+
+def test_each_call_has_one_line_in_the_log(gateway, upstream):
+    up = upstream(in_turn(openai.error(503, headers={"retry-after-ms": "1"}), openai.chat(), openai.error(400)))
+    gw = gateway({"model_list": [target("the-id", up)]})
+    good, bad = gw.chat(), gw.chat()
+    for answer, parts in ((good, ("model=m", "status=200", "attempts=2", "tokens=5+7")), (bad, ("status=400", "error="))):
+        ident = answer.headers["x-litellm-call-id"]
+        until(lambda: ident in gw.log)
+        lines = [line for line in gw.log.splitlines() if ident in line]
+        assert len(lines) == 1
+        for part in parts:
+            assert part in lines[0]
+
+
+def test_a_names_line_ends_do_not_get_into_the_log(gateway, upstream):
+    gw = gateway({"model_list": [model("*", upstream(openai.chat()), "openai/*")]})
+    ident = gw.chat(model="m\nid=forged status=200\x1b[2J").headers["x-litellm-call-id"]
+    until(lambda: ident in gw.log)
+    assert not re.search(r"^\s*id=forged", gw.log, re.M) and "\x1b[2J" not in gw.log
+
+
+SECRETS = ("sk-up-secret", "sk-master-secret", "sk-client-secret", "the secret prompt", "query-secret", "extra-secret",
+           "pass-secret", "answer-secret")
+
+
+@pytest.mark.parametrize("fault", ["good", "error", "refused", "garbage", "cut"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_neither_log_nor_errors_hold_secrets(gateway, upstream, nobody, fault, streamed):
+    up = upstream({"good": openai.chat_or_stream("answer-secret"), "error": openai.error(500), "refused": None,
+                   "garbage": reply("<html>", content_type="text/html"),
+                   "cut": stream(openai.events("answer-secret")[:2])}[fault])
+    port = nobody.port if fault == "refused" else up.port
+    gw = gateway({"model_list": [{"model_name": "m", "litellm_params": {
+        "model": "openai/x", "api_base": "http://user:pass-secret@127.0.0.1:%d/v1?key=query-secret" % port,
+        "api_key": "sk-up-secret", "extra_headers": {"x-extra": "extra-secret"}}}],
+        "general_settings": {"master_key": "sk-master-secret"}, "router_settings": {"num_retries": 0}},
+        args=["--log-level", "debug"])
+    texts = [gw.chat("the secret prompt", key="sk-master-secret", stream=streamed)]
+    texts.append(gw.chat("the secret prompt", key="sk-client-secret"))
+    until(lambda: "status=" in gw.log)
+    for secret in SECRETS:
+        assert secret not in gw.log + gw.stdout, secret
+        for answer in texts:
+            told = answer.text if answer.status != 200 else ""
+            assert secret not in str(answer.headers), secret
+            assert secret not in told or secret == "answer-secret" and streamed, secret
+
+
+# ------------------------------------------------------------------------------------------------- models and health
+
+def test_models_are_listed_as_litellm_lists_them(gateway, upstream):
+    up = upstream(openai.chat())
+    gw = gateway({"model_list": [model("b", up), model("a/with/slashes", up), model("b", up), model("openai/*", up, "openai/*")],
+                  "router_settings": {"model_group_alias": {"alias": "b", "hid": {"model": "b", "hidden": True}}}})
+    listed = gw.get("/v1/models").json
+    assert listed["object"] == "list"
+    ids = [row["id"] for row in listed["data"]]
+    assert len(ids) == len(set(ids)) and {"b", "a/with/slashes", "alias"} <= set(ids) and "hid" not in ids
+    for row in listed["data"]:
+        assert (row["object"], row["created"], row["owned_by"]) == ("model", 1677610602, "openai")
+    assert gw.get("/models").json == listed
+
+
+@pytest.mark.parametrize("path, ident", [
+    ("/v1/models/b", "b"), ("/models/b", "b"), ("/v1/models/a/with/slashes", "a/with/slashes"),
+    ("/v1/models/a%2Fwith%2Fslashes", "a/with/slashes"), ("/v1/models/openai/gpt-x", "openai/gpt-x"),
+    ("/v1/models/alias", "alias"),
+])
+def test_one_model_is_described(gateway, upstream, path, ident):
+    up = upstream(openai.chat())
+    gw = gateway({"model_list": [model("b", up), model("a/with/slashes", up), model("openai/*", up, "openai/*")],
+                  "router_settings": {"model_group_alias": {"alias": "b"}}})
+    row = gw.get(path).json
+    assert (row["id"], row["object"], row["created"], row["owned_by"]) == (ident, "model", 1677610602, "openai")
+
+
+def test_an_unknown_model_is_not_described(gateway, upstream):
+    gw = gateway({"model_list": [model("b", upstream(openai.chat()))]})
+    for path in ("/v1/models/nope", "/v1/models/" + "x" * 5000, "/v1/models/%00", "/v1/models/b%2"):
+        answer = gw.get(path)
+        assert answer.status == 404 and answer.error and len(answer.body) < 1000
+
+
+def test_health_is_answered_as_litellm_does(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))], "general_settings": {"master_key": "sk-master"}})
+    assert gw.get("/health/liveliness").text == gw.get("/health/liveness").text == '"I\'m alive!"'
+    assert gw.get("/health/readiness").json == {"status": "healthy", "db": "Not connected"}

@@ -1,0 +1,572 @@
+# SPDX-License-Identifier: MIT
+"""Policies seen from outside: what each hook may decide, in which order, and what its faults cost (nothing but itself)."""
+import json
+import re
+import threading
+import time
+
+import pytest
+
+from calls import answered_by, check_whole, chunks, seconds_between, target, text_of, together
+from harness import anthropic, in_turn, model, openai, patience, run, silence, stream, wait, wait_for
+
+
+def policy(hooks, kind="rewrite", name="mine", params=""):
+    """The text of a policy; its hooks begin in line 2."""
+    manifest = '{ name = "%s", api = 1, kind = "%s", summary = "For a test.", params = { %s } }' % (name, kind, params)
+    return "local P = mw.policy %s\n%s\nreturn P\n" % (manifest, hooks.strip("\n"))
+
+
+@pytest.fixture
+def good(upstream):
+    return upstream(openai.chat_or_stream())
+
+
+@pytest.fixture
+def ruled(gateway, good):
+    """ruled(hooks, kind=…): a gateway with one policy and, unless said otherwise, one model."""
+    def start(hooks, kind="rewrite", models=None, params="", given=None, bound=None, **settings):
+        item = {"path": "mine.lua", **({"params": given} if given else {}), **({"models": bound} if bound else {})}
+        return gateway({"model_list": models or [model("m", good)], "policies": [item],
+                        "router_settings": {"num_retries": 0, **settings}},
+                       files={"mine.lua": policy(hooks, kind, params=params)})
+    return start
+
+
+# ----------------------------------------------------------------------------------------------------------- admit
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_admit_rejects(ruled, good, streamed):
+    gw = ruled("""
+        function P.admit(req)
+          if req:text(-1) == "no" then
+            return mw.reject { status = 451, code = "not_here", message = 'not "here"', retry_after_ms = 2500 }
+          end
+        end""", "guard")
+    answer = gw.chat("no", stream=streamed)
+    assert (answer.status, answer.headers["retry-after"]) == (451, "3")
+    assert (answer.error["message"], answer.error["code"]) == ('not "here"', "not_here")
+    assert not good.requests
+    assert gw.chat("yes").content == "hello"
+
+
+def test_admit_answers(ruled, good):
+    gw = ruled('function P.admit(req) return mw.answer { text = "I know: " .. req:text(1) } end')
+    answer = gw.chat('"2"')
+    assert (answer.status, answer.content, answer.json["model"]) == (200, 'I know: "2"', "m")
+    assert answer.json["choices"][0]["finish_reason"] == "stop"
+    assert answer.json["usage"]["total_tokens"] == 0
+    events = gw.stream_events("x", stream_options={"include_usage": True})
+    check_whole(events, "I know: x")
+    assert chunks(events)[-1]["choices"] == [] and chunks(events)[-1]["usage"]["total_tokens"] == 0
+    assert not good.requests
+
+
+def test_a_policy_sees_the_call(ruled):
+    gw = ruled("""
+        function P.admit(req)
+          req:tag("seen", "yes")
+          return mw.answer { text = mw.json.encode {
+            model = req.model, group = req.group, stream = req.stream, kind = req.kind, n = req.n_messages,
+            size = req.in_bytes, id = #req.id, header = req:header("X-Team"), none = tostring(req:header("x-none")),
+            secret = tostring(req:header("authorization")), first = req:text(1), last = req:text(-1, 3),
+            get = req:get("x.list.2"), role = req:get("messages.1.role"), missing = tostring(req:get("no.such")),
+            tag = req:tag("seen"), key = req.key,
+          } }
+        end""", model_group_alias={"other": "m"})
+    answer = gw.chat("über", "other", key="sk-client", headers={"x-team": "blue"}, x={"list": [1, 2.5]})
+    seen = json.loads(answer.content)
+    assert seen.pop("size") > 50 and seen.pop("id") == 36
+    assert seen == {"model": "other", "group": "m", "stream": False, "kind": "chat", "n": 1, "header": "blue",
+                    "none": "nil", "secret": "nil", "first": "über", "last": "üb", "get": 2.5, "role": "user",
+                    "missing": "nil", "tag": "yes", "key": ""}
+
+
+# --------------------------------------------------------------------------------------------------------- rewrite
+
+def test_rewrite_changes_what_is_sent(ruled, good):
+    gw = ruled("""
+        function P.rewrite(req)
+          req:set("temperature", 0.25)
+          req:set("messages.2", { role = "user", content = 'and "this"' })
+          req:set("messages.1.content", req:text(1):upper())
+          req:set("x_new.deep", true)
+          req:del("seed")
+          req:set_header("x-rewritten", "yes")
+        end""")
+    answer = gw.chat("hi", seed=7, top_p=1)
+    assert (answer.status, answer.headers["x-rewritten"]) == (200, "yes")
+    assert good.request.json == {
+        "model": "up-model", "messages": [{"role": "user", "content": "HI"}, {"role": "user", "content": 'and "this"'}],
+        "temperature": 0.25, "x_new": {"deep": True}, "top_p": 1}
+
+
+def test_rewrite_chooses_another_model(ruled, good, upstream):
+    other = upstream(anthropic.chat("from elsewhere"))
+    gw = ruled('function P.rewrite(req) req:set("model", "other") end',
+               models=[model("m", good), model("other", other, "anthropic/claude-x")])
+    answer = gw.chat()
+    assert (answer.content, answer.json["model"]) == ("from elsewhere", "m")
+    assert other.request.json["model"] == "claude-x"
+    assert not good.requests
+
+
+def test_a_model_that_rewrite_makes_up_is_404(ruled, good):
+    gw = ruled('function P.rewrite(req) req:set("model", "nowhere") end')
+    answer = gw.chat()
+    assert answer.status == 404 and "policy" in answer.error["message"] and "nowhere" in answer.error["message"]
+
+
+def test_rewrite_may_reject(ruled, good):
+    gw = ruled('function P.rewrite(req) return mw.reject { status = 400, message = "no such words" } end')
+    answer = gw.chat()
+    assert answer.status == 400 and answer.error["message"] == "no such words"
+    assert not good.requests
+
+
+def test_what_a_failed_rewrite_had_set_is_dropped(ruled, good):
+    gw = ruled("""
+        function P.rewrite(req)
+          req:set("temperature", 0.25)
+          req:set_header("x-half-done", "yes")
+          error("stop here")
+        end""")
+    answer = gw.chat("hi", temperature=1)
+    assert answer.status == 200 and "x-half-done" not in answer.headers
+    assert good.request.json["temperature"] == 1
+    gw.wait_log(r"mine\.lua:4: .*stop here")
+
+
+# ----------------------------------------------------------------------------------------------------------- route
+
+def three(ups):
+    return [target(name, up) for name, up in zip("abc", ups)]
+
+
+def test_route_chooses(ruled, good):
+    gw = ruled("""
+        function P.route(req, ups)
+          local want = req:text(-1)
+          for i = 1, #ups do
+            if ups[i].id == want then return ups[i] end
+          end
+        end""", "route", models=three([good] * 3))
+    for want in "abcba":
+        assert gw.chat(want).headers["x-litellm-model-id"] == want
+    assert len(answered_by(gw, 60, text="anybody")) == 3, "nil leaves it to the strategy"
+
+
+def test_a_plan_is_walked_in_order(ruled, upstream, good):
+    bad = upstream(openai.error(500))
+    gw = ruled("""
+        function P.route(req, ups)
+          return mw.plan { ups[2], ups[3], ups[1], attempts = tonumber(req:text(-1)) }
+        end""", "route", models=three([good, bad, bad]))
+    answer = gw.chat("3")
+    assert answer.headers["x-litellm-model-id"] == "a" and answer.headers["x-litellm-attempted-retries"] == "2"
+    answer = gw.chat("2")
+    assert answer.status == 500 and answer.headers["x-litellm-model-id"] == "c"
+
+
+def test_a_plan_sets_the_time_of_each_attempt(ruled, upstream, good):
+    deaf = upstream(silence())
+    gw = ruled("""
+        function P.route(req, ups)
+          return mw.plan { { up = ups[1], ttft_ms = 150 }, { up = ups[2], total_ms = 200 }, { up = ups[3], wait_ms = 100 },
+                           attempts = 3 }
+        end""", "route", models=three([deaf, deaf, good]), timeout=1, stream_timeout=1)
+    began = time.monotonic()
+    check_whole(gw.stream_events())
+    assert 0.44 <= time.monotonic() - began <= patience(0.9)
+    assert 0.14 <= seconds_between(deaf.requests) <= patience(0.4)
+
+
+def test_a_plan_has_a_deadline(ruled, upstream):
+    up = upstream(lambda request: [wait(150), openai.error(500, headers={"retry-after-ms": "1"})])
+    gw = ruled("function P.route(req, ups) return mw.plan { ups[1], attempts = 100, deadline_ms = 500 } end", "route",
+               models=[model("m", up)])
+    began = time.monotonic()
+    assert gw.chat().status in (500, 504)
+    assert time.monotonic() - began <= patience(0.8)
+    assert 3 <= len(up.requests) <= 4
+
+
+def test_a_policy_sees_the_candidates(ruled, upstream, good):
+    go = threading.Event()
+    up = upstream(lambda request: [wait_for(go) if b"hold" in request.body else wait(0), openai.chat("hello")])
+    gw = ruled("""
+        function P.route(req, ups)
+          local u = ups[1]
+          mw.log.info("seen", { n = #ups, id = u.id, provider = u.provider, model = u.model, group = u.group,
+                                weight = u.weight, inflight = u.inflight, order = tostring(u.order) })
+        end""", "route", models=[target("a", up, weight=2)])
+    held = gw.connect()
+    held.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hold"}]})
+    up.wait_requests(1)
+    assert gw.chat().status == 200
+    go.set()
+    assert held.response().status == 200
+    lines = [line for line in gw.log.splitlines() if "seen" in line]
+    assert len(lines) == 2 and "inflight=0" in lines[0] and "inflight=1" in lines[1]
+    for part in ("n=1", "id=a", "provider=openai", "model=up-model", "group=m", "weight=2"):
+        assert part in lines[0]
+
+
+def test_a_bad_plan_falls_back_to_the_strategy(ruled, good):
+    for wrong in ('return mw.plan {}', 'return "a"', 'return { 5 }', 'return mw.plan { ups[1], attempts = 0 }',
+                  'return mw.plan { ups[9] }', 'error("no idea")', 'while true do end'):
+        gw = ruled("function P.route(req, ups)\n  %s\nend" % wrong, "route", models=three([good] * 3))
+        assert set(answered_by(gw, 12)) <= set("abc")
+        gw.wait_log(r"mine\.lua:3")
+        assert gw.metric("moonweir_policy_errors_total") >= 12
+
+
+def test_the_strategies_in_c_and_in_policies_agree(gateway, good):
+    """A policy that returns all candidates as they are gives the tiers and the order of the file."""
+    gw = gateway({"model_list": [target("c", good, order=2), target("b", good, order=1), target("a", good, order=1)],
+                  "policies": [{"path": "mine.lua"}]},
+                 files={"mine.lua": policy("function P.route(req, ups) return ups end", "route")})
+    assert answered_by(gw, 10) == {"b": 10}
+
+
+# --------------------------------------------------------------------------------------------------------- attempt
+
+def test_attempt_changes_this_attempt_only(ruled, upstream):
+    up = upstream(in_turn(openai.error(500, headers={"retry-after-ms": "1"}), openai.chat("hello")))
+    gw = ruled("""
+        function P.attempt(req, at)
+          if at.number == 1 then
+            at:set_header("x-first", at.id)
+            at:set("temperature", 0.5)
+            at:del("seed")
+          end
+        end""", models=[target("a", up)], num_retries=1)
+    assert gw.chat(seed=1).status == 200
+    first, second = up.requests
+    assert first.headers["x-first"] == "a" and first.json["temperature"] == 0.5 and "seed" not in first.json
+    assert "x-first" not in second.headers and "temperature" not in second.json and second.json["seed"] == 1
+
+
+def test_attempt_sees_the_body_of_the_provider(ruled, upstream):
+    up = upstream(anthropic.chat("hello"))
+    gw = ruled('function P.attempt(req, at) at:set("metadata", { user_id = at.dialect .. at:get("max_tokens") }) end',
+               models=[model("m", up, "anthropic/claude-x")])
+    assert gw.chat(max_tokens=9).status == 200
+    assert up.request.json["metadata"] == {"user_id": "anthropic_messages9"}
+
+
+def test_attempt_may_skip(ruled, good):
+    gw = ruled('function P.attempt(req, at) if at.id ~= "b" then return "skip" end end', models=three([good] * 3),
+               num_retries=2)
+    assert answered_by(gw, 20) == {"b": 20}
+
+
+def test_when_all_is_skipped_the_client_hears_of_it(ruled, good):
+    gw = ruled('function P.attempt(req, at) return "skip" end', models=three([good] * 3), num_retries=5)
+    answer = gw.chat()
+    assert answer.status in (429, 503) and "skip" in answer.error["message"]
+    assert not good.requests
+
+
+# ---------------------------------------------------------------------------------------------------------- result
+
+def test_result_retries_what_the_gateway_would_not(ruled, upstream):
+    up = upstream(in_turn(openai.error(400, "too long"), openai.chat("hello")))
+    gw = ruled("""
+        function P.result(req, at, res, p)
+          if res.status == 400 and res.message:lower():find("too long") then return mw.retry { after_ms = 120 } end
+        end""", models=[model("m", up)])
+    assert gw.chat().content == "hello"
+    assert 0.11 <= seconds_between(up.requests) <= patience(0.4)
+
+
+def test_result_goes_on_where_the_gateway_would_not(ruled, upstream, good):
+    up = upstream(openai.error(400))
+    gw = ruled('function P.result(req, at, res) if not res.ok then return "next" end end',
+               models=[target("a", up, order=1), target("b", good, order=2)])
+    assert gw.chat().headers["x-litellm-model-id"] == "b"
+
+
+def test_result_may_refuse_a_good_answer(ruled, upstream, good):
+    up = upstream(openai.chat("I cannot help with that"))
+    gw = ruled('function P.result(req, at, res) if res.ok and res.text and mw.text.contains(res.text, "cannot") then '
+               'return "next" end end', models=[target("a", up, order=1), target("b", good, order=2),
+                                                target("c", up, name="lonely")])
+    assert gw.chat().content == "hello"
+    answer = gw.chat(model="lonely")
+    assert answer.status == 502 and "policy" in answer.error["message"]
+
+
+def test_result_may_fail_the_call(ruled, upstream, good):
+    up = upstream(openai.error(500, headers={"retry-after-ms": "1"}))
+    gw = ruled('function P.result(req, at, res) return mw.fail { status = 418, code = "teapot", message = res.error } end',
+               models=[target("a", up, order=1), target("b", good, order=2)], num_retries=3)
+    answer = gw.chat()
+    assert (answer.status, answer.error["code"], answer.error["message"]) == (418, "teapot", "upstream")
+    assert len(up.requests) == 1 and not good.requests
+
+
+def test_result_may_accept_an_error(ruled, upstream, good):
+    up = upstream(openai.error(503, "as it is"))
+    gw = ruled('function P.result(req, at, res) return "accept" end',
+               models=[target("a", up, order=1), target("b", good, order=2)], num_retries=3)
+    answer = gw.chat()
+    assert answer.status == 503 and "as it is" in answer.error["message"]
+    assert len(up.requests) == 1 and not good.requests
+
+
+def test_result_sees_how_it_went(ruled, upstream):
+    up = upstream(in_turn(openai.error(429, "slow down", headers={"retry-after-ms": "30"}), [wait(40), openai.chat("hello")]))
+    gw = ruled("""
+        function P.result(req, at, res)
+          mw.log.info("went", { n = at.number, ok = tostring(res.ok), status = res.status, error = tostring(res.error),
+            wait = tostring(res.retry_after_ms), slow = tostring(res.total_ms >= 40), streamed = tostring(res.streamed),
+            tokens = res.usage and res.usage.completion or 0 })
+        end""", models=[model("m", up)], num_retries=1)
+    assert gw.chat().status == 200
+    first, second = [line for line in gw.log.splitlines() if "went" in line]
+    for part in ("n=1", "ok=false", "status=429", "error=upstream", "wait=30", "streamed=false"):
+        assert part in first
+    for part in ("n=2", "ok=true", "status=200", "error=nil", "slow=true", "tokens=7"):
+        assert part in second
+
+
+def test_result_cannot_undo_what_the_client_has_seen(ruled, upstream, good):
+    up = upstream(stream(openai.events("a", "b")[:3]))
+    gw = ruled('function P.result(req, at, res) if res.streamed then return "next" end end',
+               models=[target("a", up, order=1), target("b", good, order=2)])
+    events = gw.stream_events()
+    assert text_of(events[:-1]) == "ab" and "error" in events[-1].json
+    assert not good.requests
+
+
+# ------------------------------------------------------------------------------------------- respond and complete
+
+def test_respond_changes_head_and_body(ruled):
+    gw = ruled("""
+        function P.respond(req, res)
+          req:set_header("x-finish", tostring(res.finish))
+          if not res.streamed then
+            res:set("choices.1.message.content", res.text .. "!")
+            res:set("x_extra", { 1, 2 })
+            res:del("system_fingerprint")
+          end
+        end""")
+    answer = gw.chat()
+    assert (answer.content, answer.headers["x-finish"], answer.json["x_extra"]) == ("hello!", "stop", [1, 2])
+    assert "system_fingerprint" not in answer.json
+    with gw.stream() as wire:
+        assert "x-finish" in wire.answer.headers
+        check_whole(list(wire.events(wire.answer)))
+
+
+def test_a_failed_respond_changes_nothing(ruled):
+    gw = ruled('function P.respond(req, res) res:set("choices.1.message.content", "half") error("no") end')
+    assert gw.chat().content == "hello"
+
+
+def test_complete_comes_last_and_sees_all(ruled, upstream, good):
+    gw = ruled("""
+        function P.admit(req) req:tag("team", "blue") end
+        function P.complete(req, sum)
+          mw.log.info("done", { team = req:tag("team"), status = sum.status, attempts = sum.attempts,
+            target = tostring(sum.target), finish = tostring(sum.finish), tokens = sum.usage and sum.usage.completion or 0 })
+        end""", "observe", models=[target("a", good)])
+    assert gw.chat().status == 200
+    gw.wait_log(r"done.*")
+    for part in ("team=blue", "status=200", "attempts=1", "target=a", "finish=stop", "tokens=7"):
+        assert re.search("done.*" + part, gw.log), part
+    gw.stream_events()
+    gw.wait_log(r"(?s)done.*done.*status=200")
+
+
+# --------------------------------------------------------------------------------- parameters, binding, several, folders
+
+def test_parameters_come_from_the_settings(ruled):
+    declared = 'word = { type = "string", default = "none", doc = "said" }, n = { type = "number", default = 2, doc = "so often" }'
+    hook = "function P.admit(req, p) return mw.answer { text = p.word:rep(p.n) } end"
+    assert ruled(hook, params=declared, given={"word": "ab"}).chat().content == "abab"
+    assert ruled(hook, params=declared).chat().content == "nonenone"
+
+
+def test_a_policy_may_be_bound_to_some_models(ruled, good):
+    gw = ruled('function P.admit(req) return mw.answer { text = "bound" } end', bound=["b", "c/*"],
+               models=[model("a", good), model("b", good), model("c/*", good, "openai/*")])
+    assert [gw.chat(model=name).content for name in ("a", "b", "c/x")] == ["hello", "bound", "bound"]
+
+
+def test_policies_run_in_the_order_of_the_settings(gateway, good):
+    add = 'function P.rewrite(req) req:set("messages.1.content", req:text(1) .. "%s") end'
+    files = {"%s.lua" % c: policy(add % c, name=c) for c in "abc"}
+    gw = gateway({"model_list": [model("m", good)], "policies": [{"path": "%s.lua" % c} for c in "cab"]}, files=files)
+    gw.chat("-")
+    assert good.request.json["messages"][0]["content"] == "-cab"
+
+
+def test_the_first_that_rejects_wins(gateway, good):
+    files = {"%s.lua" % c: policy('function P.admit(req) if mw.text.contains(req:text(1), "%s") then '
+                                  'return mw.reject { status = 403, message = "%s" } end end' % (c, c), "guard", c)
+             for c in "ab"}
+    gw = gateway({"model_list": [model("m", good)], "policies": [{"path": "a.lua"}, {"path": "b.lua"}]}, files=files)
+    assert [gw.chat(text).error["message"] for text in ("ba", "b")] == ["a", "b"]
+    assert gw.chat("c").status == 200
+
+
+def test_the_first_that_returns_a_plan_routes(gateway, good):
+    pick = 'function P.route(req, ups) if req:text(1) ~= "%s" then return ups[%d] end end'
+    files = {"a.lua": policy(pick % ("pass", 1), "route", "a"), "b.lua": policy(pick % ("-", 2), "route", "b")}
+    gw = gateway({"model_list": three([good] * 3), "policies": [{"path": "a.lua"}, {"path": "b.lua"}]}, files=files)
+    assert answered_by(gw, 5, text="first") == {"a": 5}
+    assert answered_by(gw, 5, text="pass") == {"b": 5}
+
+
+def test_one_policy_may_come_twice_with_other_parameters(gateway, good):
+    text = policy('function P.rewrite(req, p) req:set("messages.1.content", req:text(1) .. p.c) end',
+                  params='c = { type = "string", default = "?", doc = "what" }')
+    gw = gateway({"model_list": [model("m", good)],
+                  "policies": [{"path": "mine.lua", "params": {"c": c}} for c in "xy"]}, files={"mine.lua": text})
+    gw.chat("-")
+    assert good.request.json["messages"][0]["content"] == "-xy"
+
+
+def test_a_policy_may_be_a_folder(gateway, good):
+    files = {"rules/policy.lua": 'local words = require "words"\n' +
+             policy("function P.admit(req) return mw.answer { text = words.hello() } end"),
+             "rules/words.lua": 'return { hello = function() return "from words" end }'}
+    gw = gateway({"model_list": [model("m", good)], "policies": [{"path": "rules"}]}, files=files)
+    assert gw.chat().content == "from words"
+
+
+# ---------------------------------------------------------------------------------------------------------- faults
+
+def test_a_guard_that_fails_closes_the_door(ruled, good):
+    gw = ruled('function P.admit(req)\n  local x = nil\n  return x.y\nend', "guard")
+    answer = gw.chat()
+    assert answer.status == 503
+    assert "x" not in answer.error["message"] or "mine.lua" not in answer.error["message"]
+    gw.wait_log(r"mine\.lua:4: ")
+    assert not good.requests
+    assert gw.metric("moonweir_policy_errors_total") == 1
+
+
+@pytest.mark.parametrize("hook", ["admit(req)", "rewrite(req)", "route(req, ups)", "attempt(req, at)",
+                                  "result(req, at, res)", "respond(req, res)", "complete(req, sum)"])
+@pytest.mark.parametrize("fault", ['error("on purpose")', "while true do end", "pcall(error)\n  local t = nil + 1"],
+                         ids=["error", "loop", "lua"])
+def test_a_fault_in_any_other_policy_costs_only_itself(ruled, good, hook, fault):
+    gw = ruled("function P.%s\n  %s\nend" % (hook, fault), "observe")
+    for _ in range(2):
+        assert gw.chat().content == "hello"
+        check_whole(gw.stream_events())
+    gw.wait_log(r"mine\.lua:[34]")
+    assert gw.metric("moonweir_policy_errors_total") == 4
+
+
+LOOPS = {
+    "while": "while true do end",
+    "goto": "::again:: goto again",
+    "repeat": "repeat local x = 1 until false",
+    "recursion": "local function f() return f() end f()",
+    "pcall in a loop": "while true do pcall(function() while true do end end) end",
+    "pcall of itself": "local function f() pcall(f) f() end f()",
+    "metamethod": "local t = setmetatable({}, { __index = function(t, k) return t[k .. 'x'] end }) local x = t.a",
+    "sort": "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function(a, b) while true do end end)",
+    "pattern": "mw.text.find(('a'):rep(100000), '.-.-.-.-b')",
+    "string pattern": "(('a'):rep(100000)):find('.-.-.-.-b')",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_endless_hook_is_stopped_and_stops_nobody(ruled, good, loop):
+    gw = ruled('function P.admit(req)\n  if req:text(1) == "loop" then %s end\nend' % LOOPS[loop], "guard")
+    began = time.monotonic()
+    answers = together(lambda i: gw.chat("loop" if i % 2 else "hi").status, 16)
+    assert answers == [200, 503] * 8
+    assert time.monotonic() - began < patience(1.5)
+    gw.wait_log(r"mine\.lua:3: MW11")
+    assert gw.chat("hi").status == 200
+
+
+@pytest.mark.parametrize("bomb", [
+    "local s = 'x' while true do s = s .. s end",
+    "local t = {} for i = 1, 1e9 do t[i] = { i } end",
+    "return ('x'):rep(1e9)",
+    "keep = keep or {} keep[#keep + 1] = ('x'):rep(1000000)",
+], ids=["string", "tables", "rep", "kept"])
+def test_a_memory_bomb_hurts_only_itself(ruled, good, bomb):
+    gw = ruled("local keep\nfunction P.admit(req)\n  if req:text(1) == 'bomb' then %s end\nend" % bomb, "guard")
+    assert gw.chat().status == 200
+    before = gw.resident_kib()
+    statuses = {gw.chat("bomb").status for _ in range(60)}
+    assert 503 in statuses and statuses <= {200, 503}
+    assert gw.resident_kib() - before < patience(45 << 10), "16 MiB for each of two workers, and some air"
+    if "keep" not in bomb:
+        assert gw.chat().status == 200
+
+
+MISUSE = {
+    "global": ("count = 1", "count"),
+    "unknown global": ("local x = kount + 1", "kount"),
+    "no io": ("io.open('/etc/passwd')", "io"),
+    "no os": ("os.execute('true')", "os"),
+    "no load": ("load('return 1')()", "load"),
+    "no debug": ("debug.getregistry()", "debug"),
+    "no ffi": ("require('ffi')", "ffi"),
+    "unknown function": ("mw.rejct { status = 403 }", "reject"),
+    "unknown field": ("local x = req.modle", "model"),
+    "unknown option": ("return mw.reject { staus = 403, message = 'x' }", "status"),
+    "wrong type": ("return mw.reject { status = 'x', message = 'x' }", "status"),
+    "wrong status": ("return mw.reject { status = 200, message = 'x' }", "200"),
+    "wrong return": ("return 5", "mw.reject"),
+    "wrong decision": ("return mw.retry { after_ms = 1 }", "mw.reject"),
+    "wrong hook": ("req:set('temperature', 1)", "rewrite"),
+    "bad header": ("req:set_header('content-length', '5')", "content-length"),
+    "line end in a header": ("req:set_header('x-a', 'b\\r\\nc: d')", "x-a"),
+    "write to the call": ("req.model = 'x'", "req"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_told_with_its_place(ruled, case):
+    code, word = MISUSE[case]
+    gw = ruled("function P.admit(req)\n  %s\nend" % code, "guard")
+    assert gw.chat().status == 503
+    line = gw.wait_log(r"mine\.lua:(\d+):? (.*)")
+    assert line.group(1) in ("2", "3"), line.group(0)
+    assert word in line.group(2), line.group(0)
+    assert re.search(r"MW\d{3}", line.group(2)), line.group(0)
+
+
+BROKEN = {
+    "syntax": ("function P.admit(req\nend", r"mine\.lua:3: "),
+    "no policy": ("do return 5 end", r"mine\.lua.*policy"),
+    "unknown hook": ("function P.admitt(req) end", r"mine\.lua:2: .*admit"),
+    "error at load": ("error('not today')", r"mine\.lua:2: .*not today"),
+    "error in init": ("function P.init(p)\n  error('not today')\nend", r"mine\.lua:3: .*not today"),
+    "endless init": ("function P.init(p) while true do end end", r"mine\.lua:2: "),
+    "endless load": ("while true do end", r"mine\.lua:2: "),
+    "require": ('require "nothing"', r"mine\.lua:2: .*nothing"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_policy_is_refused_at_the_start(tmp_path, case):
+    text, said = BROKEN[case]
+    (tmp_path / "mine.lua").write_text(policy(text))
+    (tmp_path / "config.yaml").write_text("model_list:\n  - model_name: m\n    litellm_params: {model: demo/echo}\n"
+                                          "policies:\n  - path: mine.lua\n")
+    code, out, err = run("--check", "--config", str(tmp_path / "config.yaml"))
+    assert code == 1
+    assert re.search(said, err), err
+
+
+def test_prompts_and_keys_do_not_get_into_the_log_by_a_fault(ruled):
+    gw = ruled("function P.admit(req) local x = req:get('messages') + 1 end", "guard")
+    gw.chat("my secret prompt", key="sk-secret-key")
+    gw.wait_log("mine.lua:2")
+    assert "secret" not in gw.log
+
+
+def test_random_choices_differ_from_call_to_call(ruled):
+    gw = ruled("function P.admit(req) return mw.answer { text = tostring(mw.random()) } end")
+    assert len({gw.chat().content for _ in range(20)}) == 20
