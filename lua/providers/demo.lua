@@ -61,7 +61,9 @@ local function wishes(body, ctx)
 	if mock then
 		wish = { first_token_ms = 0, token_ms = 0, delay_ms = 0, mock = mock }
 	end
-	for _, from in ipairs { chat.given(ctx.params.demo) or {}, chat.given(body.demo) or {} } do
+	local extra = type(ctx.params.extra) == "table" and ctx.params.extra or {}
+	local settings = chat.given(ctx.params.demo) or chat.given(extra.demo) or {}
+	for _, from in ipairs { settings, chat.given(body.demo) or {} } do
 		if type(from) ~= "table" then
 			return nil, faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
 		end

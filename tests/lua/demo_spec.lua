@@ -151,6 +151,9 @@ describe("a wish", function()
 		local script = play("echo", { demo = { text = "a b" } }, params)
 		assert.are.equal("a b", whole(script).choices[1].message.content)
 		assert.are.equal(301, script.head_after_ms)
+		-- as C gives what it does not know of litellm_params
+		script = play("echo", { demo = { text = "a b" } }, { extra = { demo = { token_ms = 1 } } })
+		assert.are.equal(301, script.head_after_ms)
 	end)
 
 	it("sets the pace", function()
