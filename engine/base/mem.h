@@ -8,6 +8,10 @@
 
 #include "base/base.h"
 
+/* Once, first thing: keeps freed memory of a few MiB at hand instead of giving it back to the system and
+ * asking again for every large body. */
+void mw_mem_tune(void);
+
 void *mw_mem_alloc(size_t n);			  /* n bytes, not zeroed; never NULL */
 void *mw_mem_zalloc(size_t n);			  /* n zero bytes; never NULL */
 void *mw_mem_realloc(void *p, size_t n);	  /* never NULL */

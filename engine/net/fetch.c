@@ -69,7 +69,9 @@ static size_t give_up(struct fetch *x, enum mw_exchange_end end, const char *tex
 {
 	x->faulty = true;
 	x->fault = end;
-	snprintf(x->text, sizeof(x->text), "%s", text);
+	size_t n = MW_MIN(strlen(text), sizeof(x->text) - 1);
+	memcpy(x->text, text, n);
+	x->text[n] = '\0';
 	return 0;
 }
 
