@@ -113,7 +113,7 @@ end
 
 -- Foreign text on one line, for messages.
 function faults.excerpt(text)
-	local line = faults.cut(text, 2000):gsub("%s+", " "):match("^ ?(.-) ?$")
+	local line = faults.cut(text, 2000):gsub("[%s%c]+", " "):match("^ ?(.-) ?$")
 	return #line <= 500 and line or faults.cut(line, 500) .. " …"
 end
 

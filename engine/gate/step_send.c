@@ -239,6 +239,17 @@ static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
 	return encode(walk);
 }
 
+/* The call asks for something that this target does not have: another may have it. What really failed
+ * before is more worth telling than that. */
+static void pass_over(struct mw_walk *walk, const struct mw_fault *before)
+{
+	mw_log(MW_LOG_INFO, "gate", "target %.*s is passed over: it does not take '%.*s'",
+	    MW_FMT(walk->attempt.target->id), MW_FMT(walk->fault.param));
+	mw_walk_bar(walk);
+	if (before->code != MW_ERR_NONE)
+		walk->fault = *before;
+}
+
 /* False: hook attempt skips this one. */
 static bool wanted(struct mw_walk *walk)
 {
@@ -285,9 +296,13 @@ enum mw_next mw_step_send(struct mw_walk *walk)
 			if (pause)
 				return wait_for(walk, step, pause);
 		}
-		if (!prepare(walk, step))
-			return give_up(walk);
-		if (wanted(walk))
+		struct mw_fault before = walk->fault;
+		bool fits = prepare(walk, step);
+		if (fits && wanted(walk))
 			return send_now(walk);
+		if (!fits && walk->fault.code != MW_ERR_UNSUPPORTED)
+			return give_up(walk);
+		if (!fits)
+			pass_over(walk, &before);
 	}
 }

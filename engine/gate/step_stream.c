@@ -53,13 +53,6 @@ static enum mw_next give_up(struct mw_walk *walk)
 	return MW_STEP_END;
 }
 
-static void bar(struct mw_walk *walk)
-{
-	for (size_t i = 0; i < walk->plan.n; i++)
-		if (walk->plan.steps[i].target == walk->attempt.target)
-			walk->barred |= 1u << i;
-}
-
 static enum mw_next by_default(struct mw_walk *walk)
 {
 	if (walk->attempt.ok)
@@ -68,7 +61,7 @@ static enum mw_next by_default(struct mw_walk *walk)
 	case OVER:
 		return give_up(walk);
 	case ELSEWHERE:
-		bar(walk);
+		mw_walk_bar(walk);
 		break;
 	case AGAIN:
 		break;

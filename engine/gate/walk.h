@@ -95,6 +95,14 @@ struct mw_walk {
 /* The last breath: gives back version, arena and memory. The walk is dead. */
 void mw_walk_end(struct mw_walk *walk);
 
+/* For the rest of this plan, the target of the present attempt cannot do better than it just did. */
+static inline void mw_walk_bar(struct mw_walk *walk)
+{
+	for (size_t i = 0; i < walk->plan.n; i++)
+		if (walk->plan.steps[i].target == walk->attempt.target)
+			walk->barred |= 1u << i;
+}
+
 static inline struct mw_policies *mw_walk_policies(struct mw_walk *walk)
 {
 	return walk->version->policies;

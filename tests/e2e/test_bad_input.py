@@ -13,7 +13,7 @@ PATH = "/v1/chat/completions"
 USER = {"role": "user", "content": "hi"}
 CHAT = {"model": "m", "messages": [USER]}
 TEXT = json.dumps(CHAT)
-VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
+VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-sonnet-4-5"),
            "gemini": (gemini, "gemini/gemini-x")}
 
 

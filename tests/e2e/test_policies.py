@@ -169,7 +169,7 @@ def test_a_plan_is_walked_in_order(ruled, upstream, good):
 
 
 def test_a_plan_sets_the_time_of_each_attempt(ruled, upstream, good):
-    deaf = upstream(silence())
+    deaf = upstream([silence()])
     gw = ruled("""
         function P.route(req, ups)
           return mw.plan { { up = ups[1], ttft_ms = 150 }, { up = ups[2], total_ms = 200 }, { up = ups[3], wait_ms = 100 },

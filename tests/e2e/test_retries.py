@@ -275,12 +275,24 @@ def test_a_fallback_may_speak_another_dialect(gateway, upstream, first, second):
     gw = gateway({"model_list": [model("m", bad, a_model), model("whole", whole, b_model),
                                  model("streamed", streamed, b_model)],
                   "router_settings": {"num_retries": 0}})
-    answer = gw.chat("what now?", fallbacks=["whole"], temperature=0.5)
+    answer = gw.chat("what now?", fallbacks=["whole"], max_tokens=50)
     assert (answer.status, answer.content, answer.json["model"]) == (200, "good", "m")
     check_whole(gw.stream_events("what now?", fallbacks=["streamed"]), "good")
     for up in (whole, streamed):
         assert "what now?" in up.request.body.decode()
         assert "fallbacks" not in up.request.json
+
+
+def test_a_fallback_that_cannot_take_the_call_is_passed_over(gateway, upstream, good):
+    """`logit_bias` is OpenAI's alone. Where nobody else is left, what really failed is told."""
+    bad, claude = upstream(openai.error(500, "the first is down")), upstream(anthropic.chat("no"))
+    gw = gateway({"model_list": [model("m", bad), model("claude", claude, "anthropic/claude-x"), model("spare", good)],
+                  "router_settings": {"num_retries": 0}})
+    assert gw.chat(fallbacks=["claude", "spare"], logit_bias={"1": 1}).content == "good"
+    answer = gw.chat(fallbacks=["claude"], logit_bias={"1": 1})
+    assert answer.status == 500 and "the first is down" in answer.error["message"]
+    assert gw.chat(model="claude", fallbacks=["spare"], logit_bias={"1": 1}).content == "good"
+    assert not claude.requests
 
 
 # -------------------------------------------------------------------------------------------------------- cooldowns
@@ -309,7 +321,7 @@ def test_a_target_that_fails_more_than_half_of_its_calls_cools(gateway, upstream
 
 
 def test_a_count_of_allowed_fails_cools_even_the_only_target(gateway, upstream):
-    up = upstream(openai.error(500, headers=AT_ONCE))
+    up = upstream(openai.error(500))
     gw = alone(gateway, up, retries=0, allowed_fails=1, cooldown_time=50)
     assert [gw.chat().status for _ in range(2)] == [500, 500]
     answer = gw.chat()
@@ -413,7 +425,7 @@ def beat(line):
 
 
 STALLS = {
-    "no head": silence(),
+    "no head": [silence()],
     "half a head": [send("HTTP/1.1 200 OK\r\ncontent-ty"), silence()],
     "a head that drips": drip("HTTP/1.1 200 OK\r\n" + "x: " + "y" * 4000, every_ms=20),
     "headers, then silence": [head(200, {"content-type": "application/json", "content-length": "1000"}), silence()],
@@ -485,7 +497,7 @@ def test_a_connection_that_is_not_taken_counts_as_time(gateway, deaf, good):
     ("stream: the whole answer's", {"router_settings": {"timeout": 0.3}}, {}, {"stream": True}),
 ])
 def test_the_time_is_set_by(gateway, upstream, where, settings, params, body):
-    gw = gateway({"model_list": [model("m", upstream(silence()), num_retries=0, **params)], **settings})
+    gw = gateway({"model_list": [model("m", upstream([silence()]), num_retries=0, **params)], **settings})
     began = time.monotonic()
     assert gw.chat(**body).status in (408, 504)
     check_time(began, 0.3)

@@ -337,7 +337,7 @@ def test_a_client_that_does_not_read_hinders_nobody(gateway, upstream):
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 def test_fifty_clients_that_leave_leave_nothing_behind(gateway, upstream, streamed, how):
-    up = upstream(stream(openai.events("a")[:2], silence()) if streamed else silence())
+    up = upstream(stream(openai.events("a")[:2], silence()) if streamed else [silence()])
     gw = one(gateway, up, timeout=300)
     wires = []
     for _ in range(50):
@@ -366,7 +366,7 @@ def test_a_client_that_leaves_during_a_pause_is_not_called_for_again(gateway, up
 
 
 def test_a_client_that_leaves_does_not_count_against_the_target(gateway, upstream):
-    up = upstream(lambda request: silence() if b"wait" in request.body else openai.chat("hello"))
+    up = upstream(lambda request: [silence()] if b"wait" in request.body else openai.chat("hello"))
     gw = gateway({"model_list": [target("a", up)],
                   "router_settings": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60}})
     for n in range(1, 6):

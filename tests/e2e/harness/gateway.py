@@ -55,7 +55,7 @@ class Gateway:
             self.write(name, text)
         argv = [BINARY, *args]
         if config is not None:
-            self.write("config.yaml", config if isinstance(config, str) else json.dumps(config, indent=2))
+            self.write("config.yaml", config if isinstance(config, str) else json.dumps(config, indent=2, ensure_ascii=False))
             argv += ["--config", os.path.join(self.folder, "config.yaml")]
         if "--port" not in args:
             argv += ["--port", "0"]
