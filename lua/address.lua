@@ -56,8 +56,9 @@ function address.setting(spec, name, variables)
 	if type(value) == "string" and value ~= "" then
 		return value
 	end
+	local env = type(spec.params.env) == "table" and spec.params.env or {}
 	for _, variable in ipairs(variables or {}) do
-		value = spec.params.env and spec.params.env[variable]
+		value = env[variable]
 		if type(value) == "string" and value ~= "" then
 			return value
 		end

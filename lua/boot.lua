@@ -12,11 +12,11 @@ local targets = {} -- index -> {provider=, dialect=, params=, stream_usage=, pla
 -- ---- settings: at load ---------------------------------------------------------------------------------
 
 local function resolved(spec)
-	local provider, prefix, model = registry.resolve(spec.model, spec.provider)
+	local provider, prefix, model = registry.resolve(spec.model, chat.given(spec.provider))
 	if not provider then
 		return nil, prefix
 	end
-	spec.params = spec.params or {}
+	spec.params = chat.given(spec.params) or {}
 	spec.prefix, spec.model = prefix, model
 	return provider
 end
@@ -40,7 +40,7 @@ function runtime.prepare(spec)
 		return nil, message
 	end
 	row.provider, row.model = spec.prefix, spec.model
-	if spec.params.mock_response then
+	if chat.given(spec.params.mock_response) then
 		row.plays, row.passthrough = true, true
 	end
 	return row

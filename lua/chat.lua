@@ -224,6 +224,12 @@ function chat.check_embeddings(body)
 	elseif body.input == "" or #body.input == 0 then
 		return nil, faults.new("BAD_REQUEST", "input: found nothing in it, needed: some text", "input")
 	end
+	for i, item in chat.items(body.input) do
+		if type(item) ~= type(body.input[1]) then
+			local where = ("input[%d]"):format(i - 1)
+			return nil, faults.new("BAD_REQUEST", where .. ": found another kind of item than before", where)
+		end
+	end
 	return body
 end
 

@@ -94,11 +94,11 @@ end
 function mend.calls(list)
 	local out = {}
 	for _, call in chat.items(list) do
-		if type(call) == "table" then
+		if chat.is_object(call) then
 			local called = call["function"]
 			call.id = mend.call_id(call.id)
 			call.index = nil
-			if type(called) == "table" then
+			if chat.is_object(called) then
 				local text = mend.arguments(called.arguments)
 				called.arguments = chat.is_blank(text) and "{}" or text
 				called.name = type(called.name) == "string" and called.name or ""
@@ -122,7 +122,7 @@ function mend.usage(value, flat)
 	value.prompt_tokens, value.completion_tokens = flat.prompt, flat.completion
 	value.total_tokens = flat.prompt + flat.completion
 	if flat.cached > 0 then
-		if type(value.prompt_tokens_details) ~= "table" then
+		if not chat.is_object(value.prompt_tokens_details) then
 			value.prompt_tokens_details = {}
 		end
 		value.prompt_tokens_details.cached_tokens = flat.cached
@@ -177,8 +177,8 @@ function mend.error(body)
 	end
 	if chat.is_array(err) then
 		local words = {}
-		for i, one in ipairs(err) do
-			words[i] = faults.text(type(one) == "table" and (one.message or one.msg) or one)
+		for _, one in ipairs(err) do
+			words[#words + 1] = faults.text(type(one) == "table" and (one.message or one.msg) or one)
 		end
 		err = #err == 1 and err[1] or table.concat(words, "; ")
 	end

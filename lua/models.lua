@@ -4,6 +4,24 @@
 
 local models = {}
 
+-- The answers of `find`, kept: names come from the settings, or from clients where those have wildcards.
+local MOST_NAMES = 500
+
+local function remembered(find)
+	local known, count = {}, 0
+	return function(name)
+		local traits = known[name]
+		if not traits then
+			if count == MOST_NAMES then
+				known, count = {}, 0
+			end
+			traits = find(name:lower())
+			known[name], count = traits, count + 1
+		end
+		return traits
+	end
+end
+
 -- "claude-opus-4-8", "claude-3-7-sonnet-20250219", "claude-sonnet-4@20250514" -> 4.8, 3.7, 4.0
 local function claude_version(name)
 	local numbers = {}
@@ -37,8 +55,7 @@ end
 -- schema      it takes output_config.format
 -- sampling    it takes temperature, top_p and top_k
 -- summarized  thoughts are shown only if asked for
-function models.claude(name)
-	name = name:lower()
+models.claude = remembered(function(name)
 	if not name:find("claude", 1, true) then
 		return FOREIGN
 	end
@@ -56,14 +73,13 @@ function models.claude(name)
 		sampling = version < 4.7,
 		summarized = version >= 4.7,
 	}
-end
+end)
 
 -- thinking     "none", "budget" (thinkingBudget) or "level" (thinkingLevel)
 -- json_schema  it takes real JSON Schema; else the part of OpenAPI that is left by schema.subset
 -- system       it takes a systemInstruction
 -- signatures   calls of the present turn must come back with their signature
-function models.gemini(name)
-	name = name:lower():gsub("^models/", "")
+models.gemini = remembered(function(name)
 	local version = tonumber(name:match("gemini%-(%d+%.?%d*)")) or (name:find("gemini", 1, true) and 3.5) or 0
 	if name == "gemini-pro" or name == "gemini-pro-vision" then
 		version = 1
@@ -77,6 +93,6 @@ function models.gemini(name)
 		system = version >= 1.5,
 		signatures = version >= 3,
 	}
-end
+end)
 
 return models

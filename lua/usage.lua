@@ -19,7 +19,7 @@ end
 -- cached tokens, and adds the reasoning where a server leaves it out of completion_tokens (then the total
 -- says so).
 function usage.of_openai(value)
-	if type(value) ~= "table" or value == json.null or (value.prompt_tokens == nil and value.total_tokens == nil) then
+	if type(value) ~= "table" or json.is_array(value) or (value.prompt_tokens == nil and value.total_tokens == nil) then
 		return nil
 	end
 	local inn, out = details(value.prompt_tokens_details), details(value.completion_tokens_details)

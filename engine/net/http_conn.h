@@ -13,14 +13,13 @@
 #include <event2/event_struct.h>
 
 enum mw_http_state {
-	MW_HTTP_IDLE, /* between requests */
-	MW_HTTP_HEAD, /* a part of a head is here */
-	MW_HTTP_BODY, /* the handler has the head; the body is coming */
-	MW_HTTP_RUN,  /* the handler has it all; what the client sends now waits in the kernel */
-	MW_HTTP_OVER, /* the answer is complete: to be sent, and perhaps a body to be thrown away */
+	MW_HTTP_IDLE,   /* between requests */
+	MW_HTTP_HEAD,   /* a part of a head is here */
+	MW_HTTP_BODY,   /* the handler has the head; the body is coming */
+	MW_HTTP_RUN,    /* the handler has it all; what the client sends now waits in the kernel */
+	MW_HTTP_OVER,   /* the answer is complete: to be sent, and perhaps a body to be thrown away */
 	MW_HTTP_LINGER, /* no more will be sent; the client may still be sending */
-	MW_HTTP_DEAD, /* closed; freed at the end of the turn, because callers may still look at it
-		       */
+	MW_HTTP_DEAD,   /* closed; freed at the end of the turn: callers may still look at it */
 };
 
 struct mw_http_conn {

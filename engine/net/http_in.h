@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server side of HTTP/1.1 (RFC 9112): one connection after another, one request at a time on
- * each. Strict: whatever two readers could read in two ways is refused and the connection closed.
- * Keep-alive, pipelining, chunked bodies, Expect: 100-continue and HEAD are handled here and nobody
- * else sees them.
+ * The server side of HTTP/1.1 (RFC 9112): one connection after another, one request at a time on each.
+ * Strict: whatever two readers could read in two ways is refused and the connection closed. Keep-alive,
+ * pipelining, chunked bodies, Expect: 100-continue and HEAD are handled here and nobody else sees them.
  *
- * Words: a `struct mw_http_req` is one request and its answer. It is made here when a head is
- * whole, handed to `on_head`, then to `on_body`, and belongs to http_in; its pointer is good until
- * the answer has been finished (mw_http_reply, mw_http_end or mw_http_abort) or on_gone has been
- * called, whichever comes first. Everything happens on the loop's thread.
+ * Words: a `struct mw_http_req` is one request and its answer. It is made here when a head is whole,
+ * handed to `on_head`, then to `on_body`, and belongs to http_in; its pointer is good until the answer
+ * has been finished (mw_http_reply, mw_http_end or mw_http_abort) or on_gone has been called, whichever
+ * comes first. Everything happens on the loop's thread.
  */
 #ifndef MW_HTTP_IN_H
 #define MW_HTTP_IN_H
@@ -22,17 +21,17 @@ struct mw_http_in; /* the server of one worker: all connections and their shared
 struct mw_http_req;
 
 struct mw_http_limits {
-	size_t head;	  /* bytes of request line and headers */
-	size_t headers;	  /* header lines */
-	size_t body;	  /* bytes, after chunked coding is removed */
-	uint32_t head_ms; /* from the first byte of a head to its end */
-	uint32_t body_ms; /* of silence inside a body (a body that drips is cut by body_min_rate) */
+	size_t head;            /* bytes of request line and headers */
+	size_t headers;         /* header lines */
+	size_t body;            /* bytes, after chunked coding is removed */
+	uint32_t head_ms;       /* from the first byte of a head to its end */
+	uint32_t body_ms;       /* of silence inside a body (a body that drips is cut by body_min_rate) */
 	uint32_t body_min_rate; /* bytes a second over the whole body, after the first body_ms */
-	uint32_t idle_ms;	/* between requests, and before the first */
-	uint32_t write_ms;	/* a client that takes nothing while there is something to send */
-	size_t out_high;    /* bytes waiting for the client at which mw_http_full becomes true */
-	size_t out_low;	    /* …and at which on_drain is called */
-	size_t connections; /* more are closed at once */
+	uint32_t idle_ms;       /* between requests, and before the first */
+	uint32_t write_ms;      /* a client that takes nothing while there is something to send */
+	size_t out_high;        /* bytes waiting for the client at which mw_http_full becomes true */
+	size_t out_low;         /* …and at which on_drain is called */
+	size_t connections;     /* more are closed at once */
 };
 /* 64 KiB, 128, 64 MiB, 30 s, 30 s, 1 KiB/s, 30 s, 30 s, 256 KiB, 64 KiB, 100000 */
 extern const struct mw_http_limits mw_http_default_limits;
@@ -43,35 +42,33 @@ struct mw_http_head {
 	struct mw_str query;  /* without '?', may be empty */
 	const struct mw_header *headers;
 	size_t n_headers;
-	bool is_head; /* HEAD: method reads "GET" and no body will be sent */
+	bool is_head;         /* HEAD: method reads "GET" and no body will be sent */
 	bool has_body;
 	uint64_t body_length; /* as declared; UINT64_MAX if chunked */
 };
 
 struct mw_http_handler {
-	/* The head is whole. Return a pointer that later callbacks get as `call`. The handler may
-	 * answer at once (mw_http_reply); the body is then read and thrown away up to a small
-	 * ceiling, or the connection is closed after the answer. */
+	/* The head is whole. Return a pointer that later callbacks get as `call`. The handler may answer at
+	 * once (mw_http_reply); the body is then read and thrown away up to a small ceiling, or the
+	 * connection is closed after the answer. */
 	void *(*on_head)(void *arg, struct mw_http_req *req, const struct mw_http_head *head);
-	/* The whole body; it stays where it is until the answer is finished. Not called when
-	 * on_head answered already. */
+	/* The request is whole. The body (empty if there is none) stays where it is until the answer is
+	 * finished. Not called when an answer was begun before. */
 	void (*on_body)(void *call, struct mw_str body);
-	/* The client left, or broke a rule, before the answer was finished: req is dead, nothing
-	 * more can be sent, no further callback. */
+	/* The client left, or broke a rule, before the answer was finished: req is dead, nothing more can
+	 * be sent, no further callback. */
 	void (*on_gone)(void *call);
 	/* mw_http_full was true and is not any more. */
 	void (*on_drain)(void *call);
-	/* Before a call exists (a malformed head, say) http_in answers by itself; this gives the
-	 * body of that answer in the dialect that the path suggests (path may be empty) into out.
-	 */
-	void (*error_body)(
-	    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out);
+	/* Before a call exists (a malformed head, say) http_in answers by itself; this gives the body of
+	 * that answer in the dialect that the path suggests (path may be empty) into out. */
+	void (*error_body)(void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out);
 };
 
 struct mw_http_in *mw_http_in_new(struct mw_loop *loop, const struct mw_http_limits *limits,
     const struct mw_http_handler *handler, void *arg);
-void mw_http_in_free(
-    struct mw_http_in *in); /* closes what is open; calls on_gone for running calls */
+/* Closes what is open; calls on_gone for running calls. Not from inside a callback. Takes NULL. */
+void mw_http_in_free(struct mw_http_in *in);
 
 /* Takes over an accepted, non-blocking socket. */
 void mw_http_in_accept(struct mw_http_in *in, int fd);
@@ -101,6 +98,6 @@ void mw_http_end(struct mw_http_req *req);
 void mw_http_abort(struct mw_http_req *req);
 
 bool mw_http_began(const struct mw_http_req *req); /* has an answer been begun? */
-bool mw_http_full(const struct mw_http_req *req);  /* the client is slower than what feeds it */
+bool mw_http_full(const struct mw_http_req *req); /* the client is slower than what feeds it */
 
 #endif

@@ -66,7 +66,7 @@ static size_t give(struct mw_http_out *o, int fd, const struct mw_str *parts, si
 	ssize_t n;
 	do
 		n = single ? send(fd, parts[0].p, total, MSG_NOSIGNAL)
-			   : sendmsg(fd, &message, MSG_NOSIGNAL);
+		           : sendmsg(fd, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
 		o->broken = true;

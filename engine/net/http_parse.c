@@ -19,10 +19,10 @@ enum {
 
 /* What a byte may be part of. */
 enum {
-	T = 1,	/* a token: method, field name */
-	V = 2,	/* a field value */
-	P = 4,	/* a path */
-	Q = 8,	/* a query; also what browsers leave there as it is: [ ] { } | \ ^ ` */
+	T = 1,  /* a token: method, field name */
+	V = 2,  /* a field value */
+	P = 4,  /* a path */
+	Q = 8,  /* a query; also what browsers leave there as it is: [ ] { } | \ ^ ` */
 	H = 16, /* a host */
 };
 #define X (T | V | P | Q | H) /* letters and digits */
@@ -206,8 +206,8 @@ static bool take_version(struct mw_http_parse *p, struct mw_str version, struct 
 	if (p->http11 || mw_str_is(version, "HTTP/1.0"))
 		return true;
 	bool shaped = version.n == 8 && mw_str_starts(version, MW_STR("HTTP/")) &&
-		      digits_only(mw_strn(version.p + 5, 1)) && version.p[6] == '.' &&
-		      digits_only(mw_strn(version.p + 7, 1));
+	              digits_only(mw_strn(version.p + 5, 1)) && version.p[6] == '.' &&
+	              digits_only(mw_strn(version.p + 7, 1));
 	if (!shaped)
 		return mw_err_set(err, MW_ERR_BAD_REQUEST,
 		    "the first line of a request is METHOD TARGET HTTP/1.1, with one space "

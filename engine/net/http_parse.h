@@ -22,17 +22,17 @@ struct mw_http_parse {
 	size_t max_bytes, max_headers;
 
 	struct mw_http_head head;
-	size_t length;	     /* of the head, its empty line included */
-	bool http11;	     /* else HTTP/1.0 */
+	size_t length;       /* of the head, its empty line included */
+	bool http11;         /* else HTTP/1.0 */
 	bool keep_alive;     /* what the client asked for */
 	bool wants_continue; /* Expect: 100-continue */
 
 	struct mw_header *headers; /* owned: room for cap_headers */
 	size_t cap_headers;
-	size_t at;	/* where the first line that was not looked at begins */
+	size_t at;      /* where the first line that was not looked at begins */
 	size_t scanned; /* no LF before this */
-	unsigned line;	/* its number, for messages; the request line is 1 */
-	unsigned seen;	/* which of the fields that may come only once were there */
+	unsigned line;  /* its number, for messages; the request line is 1 */
+	unsigned seen;  /* which of the fields that may come only once were there */
 	bool skipped_empty_line;
 };
 

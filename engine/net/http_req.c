@@ -12,7 +12,7 @@
 enum { BLOCK = 64, FIRST_BODY = 16, MAX_SPARE = 2 };
 #else
 enum {
-	BLOCK = 8192,		 /* of an input buffer: a head and most bodies */
+	BLOCK = 8192,            /* of an input buffer: a head and most bodies */
 	FIRST_BODY = 256 * 1024, /* a long body's first reservation, if so much was declared */
 	MAX_SPARE = 256,
 };

@@ -16,10 +16,9 @@
 enum { MW_HTTP_REQ_DISCARD = 256 * 1024 };
 
 enum mw_http_sink {
-	MW_HTTP_STORE,	 /* the body is kept for on_body */
-	MW_HTTP_IGNORE,	 /* an answer has begun: the body is not kept, but its rules hold */
-	MW_HTTP_DISCARD, /* the answer is complete: the rest is read for the connection's sake,
-			    within reason */
+	MW_HTTP_STORE,   /* the body is kept for on_body */
+	MW_HTTP_IGNORE,  /* an answer has begun: the body is not kept, but its rules hold */
+	MW_HTTP_DISCARD, /* the answer is complete: the rest is read to keep the connection, within reason */
 };
 
 struct mw_http_req {
@@ -31,7 +30,7 @@ struct mw_http_req {
 	struct mw_buf body; /* if the body does not fit into `in` */
 	size_t body_max;
 	struct mw_http_chunked chunked;
-	uint64_t left;	    /* to come of a body with a declared length, unless in_place */
+	uint64_t left;      /* to come of a body with a declared length, unless in_place */
 	uint64_t body_seen; /* bytes of the body that came */
 	enum mw_http_sink sink;
 	bool in_place; /* the body stands in `in`, behind the head */

@@ -10,7 +10,8 @@
  *   ... the count hook raises the stop value
  *   run = even number
  *
- * The number is what makes a late signal harmless: it condemns one run, never the next.
+ * The number is what makes a late signal harmless: it condemns one run, never the next. Only the
+ * worker's own processor time counts, so that on a busy machine nobody is stopped for having waited.
  */
 #include "script/guard.h"
 
@@ -30,6 +31,7 @@
 enum {
 	TICK_US = 2000,
 	IDLE_TICKS = 50,        /* so long without a hook: sleep until one runs */
+	SHORTEST_US = 100,
 	AGAIN_US = 20000,       /* a run that still stands after its signal is sent another */
 	BLIND_SLEEP_US = 20000, /* longest sleep where the kernel has no membarrier */
 	SIGNAL = SIGURG,        /* ignored by default, so that one that comes too late does nothing */
@@ -49,8 +51,10 @@ struct mw_guard {
 	/* the watchdog's, under its lock */
 	struct mw_list link;
 	pthread_t thread;
+	clockid_t clock; /* of the thread's processor time */
 	uint32_t seen;
-	uint64_t seen_at, signal_at;
+	uint64_t seen_at, signal_at; /* by the clock on the wall */
+	uint64_t spent_before;       /* processor time when the run was first seen */
 };
 
 struct mw_watchdog {
@@ -65,10 +69,10 @@ struct mw_watchdog {
 static _Thread_local struct mw_guard *own_seat;
 static const char stop_value;
 
-static uint64_t now_us(void)
+static uint64_t read_us(clockid_t clock)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	struct timespec t = {0};
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -169,6 +173,7 @@ struct mw_guard *mw_guard_new(struct mw_watchdog *w)
 	struct mw_guard *g = mw_mem_zalloc(sizeof(*g));
 	g->watchdog = w;
 	g->thread = pthread_self();
+	mw_require(pthread_getcpuclockid(g->thread, &g->clock) == 0);
 	own_seat = g;
 	sigset_t set;
 	sigemptyset(&set);
@@ -201,32 +206,44 @@ static void condemn(struct mw_guard *g, uint32_t run, uint64_t now)
 	pthread_kill(g->thread, SIGNAL);
 }
 
+/* How long from now until the run must be looked at again; 0: its time is up. */
+static uint64_t time_left(const struct mw_guard *g, uint64_t now)
+{
+	uint64_t budget = atomic_load_explicit(&g->budget_us, memory_order_relaxed);
+	if (g->signal_at)
+		return now < g->signal_at + AGAIN_US ? g->signal_at + AGAIN_US - now : 0;
+	if (now < g->seen_at + budget)
+		return g->seen_at + budget - now;
+	uint64_t spent = read_us(g->clock) - g->spent_before;
+	return spent < budget ? MW_MAX(budget - spent, (uint64_t)SHORTEST_US) : 0;
+}
+
 /* Looks at one seat: true if something has happened there since the last look. Shortens *wait to when
  * it must be looked at again. */
 static bool look_at(struct mw_guard *g, uint64_t now, uint64_t *wait)
 {
 	uint32_t run = atomic_load_explicit(&g->run, memory_order_acquire);
-	bool changed = run != g->seen;
+	bool changed = run != g->seen, running = run % 2;
 	if (changed) {
 		g->seen = run;
 		g->seen_at = now;
 		g->signal_at = 0;
+		g->spent_before = running ? read_us(g->clock) : 0;
 	}
-	if (run % 2 == 0)
+	if (!running)
 		return changed;
-	uint32_t budget = atomic_load_explicit(&g->budget_us, memory_order_relaxed);
-	uint64_t due = g->signal_at ? g->signal_at + AGAIN_US : g->seen_at + budget;
-	if (now >= due)
-		condemn(g, run, now);
+	uint64_t left = time_left(g, now);
+	if (left)
+		*wait = MW_MIN(*wait, left);
 	else
-		*wait = MW_MIN(*wait, due - now);
+		condemn(g, run, now);
 	return true;
 }
 
 static bool look_at_all(struct mw_watchdog *w, uint64_t *wait)
 {
 	bool busy = false;
-	uint64_t now = now_us();
+	uint64_t now = read_us(CLOCK_MONOTONIC);
 	pthread_mutex_lock(&w->lock);
 	MW_LIST_EACH(it, &w->seats)
 		busy |= look_at(mw_container_of(it, struct mw_guard, link), now, wait);

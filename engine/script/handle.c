@@ -19,7 +19,12 @@ enum { INDEX_BITS = 10, GENERATION_BITS = 26 };
 _Static_assert(MW_RUN_CANDIDATES < 1 << INDEX_BITS, "every candidate has an index");
 _Static_assert(MW_HANDLES <= 8, "a kind has three bits");
 
+static const struct mw_field no_fields[] = {{NULL, NULL}};
+static const luaL_Reg no_methods[] = {{NULL, NULL}};
+static const struct mw_handle_face none = {"value", no_fields, no_methods};
+
 static const struct mw_handle_face *const faces[MW_HANDLES] = {
+    [MW_HANDLE_NONE] = &none,
     [MW_HANDLE_REQ] = &mw_handle_req,
     [MW_HANDLE_UPS] = &mw_handle_ups,
     [MW_HANDLE_UP] = &mw_handle_up,
@@ -29,7 +34,7 @@ static const struct mw_handle_face *const faces[MW_HANDLES] = {
 
 /* Upvalues of the metamethods behind the run: a table for each kind. A method is there by its name as a
  * function, a field as its place in the face's list. */
-#define UP_FACE(kind) lua_upvalueindex(1 + (int)(kind))
+#define UP_FACE(kind) lua_upvalueindex(2 + (int)(kind))
 
 struct parts {
 	enum mw_handle kind;
@@ -136,8 +141,6 @@ static int meta_index(lua_State *L)
 	struct mw_run *run = mw_run_of(L);
 	struct parts h = take_apart(L, 1);
 	check_fresh(L, run, h);
-	if (h.kind == MW_HANDLE_NONE)
-		mw_raise(L, MW_CODE_FIELD, "mw.json.null has no fields");
 	if (h.kind == MW_HANDLE_UPS && lua_type(L, 2) == LUA_TNUMBER)
 		return push_candidate(L, run);
 	lua_pushvalue(L, 2);
@@ -156,7 +159,7 @@ static int meta_newindex(lua_State *L)
 {
 	struct parts h = take_apart(L, 1);
 	mw_raise(L, MW_CODE_FIELD, "%s of a %s cannot be assigned; a body is changed with :set(path, value)",
-	    mw_raise_show(L, 2).text, h.kind ? faces[h.kind]->word : "null");
+	    mw_raise_show(L, 2).text, faces[h.kind]->word);
 }
 
 static int meta_len(lua_State *L)
@@ -165,7 +168,7 @@ static int meta_len(lua_State *L)
 	struct parts h = take_apart(L, 1);
 	check_fresh(L, run, h);
 	if (h.kind != MW_HANDLE_UPS)
-		mw_raise(L, MW_CODE_FIELD, "a %s has no length", h.kind ? faces[h.kind]->word : "null");
+		mw_raise(L, MW_CODE_FIELD, "a %s has no length", faces[h.kind]->word);
 	lua_pushinteger(L, (lua_Integer)run->n_candidates);
 	return 1;
 }
@@ -173,7 +176,7 @@ static int meta_len(lua_State *L)
 static int meta_tostring(lua_State *L)
 {
 	struct parts h = take_apart(L, 1);
-	lua_pushstring(L, h.kind ? faces[h.kind]->word : "null");
+	lua_pushstring(L, faces[h.kind]->word);
 	return 1;
 }
 
@@ -201,9 +204,9 @@ void mw_handle_open(lua_State *L, struct mw_run *run)
 	lua_pushlightuserdata(L, NULL);
 	lua_newtable(L);
 	lua_pushlightuserdata(L, run);
-	for (enum mw_handle kind = MW_HANDLE_NONE + 1; kind < MW_HANDLES; kind++)
+	for (enum mw_handle kind = MW_HANDLE_NONE; kind < MW_HANDLES; kind++)
 		push_face(L, run, faces[kind]);
-	lua_pushcclosure(L, meta_index, MW_HANDLES);
+	lua_pushcclosure(L, meta_index, 1 + MW_HANDLES);
 	lua_setfield(L, -2, "__index");
 	for (const luaL_Reg *m = metamethods; m->name; m++) {
 		mw_run_push(L, run, m->func);

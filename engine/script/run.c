@@ -117,12 +117,18 @@ bool mw_run_may_say(struct mw_run *run, struct mw_throttle *t, unsigned *held)
 	return true;
 }
 
-/* The line where the hook begins, for what is wrong only after it has returned. */
-static void place_of_hook(struct mw_run *run)
+/* For what has no line of its own: it was wrong only after the hook had returned, or was raised by a
+ * tail call. The line where the hook begins; while loading, the file. */
+static void place_nearby(struct mw_run *run)
 {
 	lua_State *L = run->all->L;
-	if (run->place[0] || run->loading)
+	if (run->place[0])
 		return;
+	if (run->loading) {
+		snprintf(run->place, sizeof(run->place), "%.*s",
+		    MW_FMT(run->policy->source->files[0].path));
+		return;
+	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, run->policy->functions[run->hook]);
 	mw_raise_place_of(L, -1, run->place);
 	lua_pop(L, 1);
@@ -134,7 +140,7 @@ static void say_error(struct mw_run *run, const char *text)
 	bool coded = strncmp(sentence, "MW", 2) == 0 && sentence[2] >= '1' && sentence[2] <= '9';
 	int n_place = (int)(sentence - text);
 	if (n_place == 0)
-		place_of_hook(run);
+		place_nearby(run);
 	snprintf(run->error, sizeof(run->error), "%.*s%s%s%s%s", n_place, text,
 	    n_place ? "" : run->place, !n_place && run->place[0] ? ": " : "", coded ? "" : "MW100 ",
 	    sentence);

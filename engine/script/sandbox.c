@@ -59,7 +59,7 @@ static int l_pcall(lua_State *L)
 }
 
 /* The metatables of decoded JSON are shared by all that has the same shape, and are not for policies:
- * theirs is what they set themselves, which never has a number at 0. */
+ * theirs is what they set themselves. One of an object is known by what it has at 0. */
 static int l_getmetatable(lua_State *L)
 {
 	luaL_checkany(L, 1);
@@ -68,7 +68,7 @@ static int l_getmetatable(lua_State *L)
 	if (lua_type(L, 1) != LUA_TTABLE || !lua_getmetatable(L, 1))
 		return 0;
 	lua_rawgeti(L, -1, 0);
-	bool hidden = lua_isnumber(L, -1) || lua_rawequal(L, -2, lua_upvalueindex(2));
+	bool hidden = !lua_isnil(L, -1) || lua_rawequal(L, -2, lua_upvalueindex(2));
 	lua_pop(L, 1);
 	return hidden ? 0 : 1;
 }

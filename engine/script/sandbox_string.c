@@ -42,14 +42,13 @@ int mw_sandbox_rep(lua_State *L)
 	if (times * (lua_Number)(n + n_between) > MW_RUN_TEXT)
 		mw_raise(L, MW_CODE_TOO_LARGE, "string.rep: the text would be longer than %d bytes",
 		    MW_RUN_TEXT);
-	luaL_Buffer b;
-	luaL_buffinit(L, &b);
-	for (size_t i = 0; i < (size_t)times; i++) {
-		if (i > 0)
-			luaL_addlstring(&b, between, n_between);
-		luaL_addlstring(&b, s, n);
-	}
-	luaL_pushresult(&b);
+	size_t one = n + n_between, all = (size_t)times * one, made = one;
+	char *p = lua_newuserdata(L, all);
+	memcpy(p, s, n);
+	memcpy(p + n, between, n_between);
+	for (; made < all; made *= 2)
+		memcpy(p + made, p, MW_MIN(made, all - made));
+	lua_pushlstring(L, p, all - n_between);
 	return 1;
 }
 

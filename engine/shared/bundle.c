@@ -194,8 +194,7 @@ static bool read_policy(const struct reading *r, struct mw_str (*shipped)(struct
 	return good;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 struct mw_bundle *mw_bundle_read(
     struct mw_settings *settings, struct mw_str (*shipped)(struct mw_str name), struct mw_err *err)
@@ -232,8 +231,7 @@ void mw_bundle_unref(struct mw_bundle *b)
 	mw_arena_free(b->arena);
 }
 
-/* ---- watching ----------------------------------------------------------------------------------
- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static void add_stamp(uint64_t *stamp, struct mw_str path)
 {

@@ -210,8 +210,7 @@ size_t mw_metrics_series(
 	return series;
 }
 
-/* ---- writing: plain loads and stores, as nobody else writes these cells -----------------------
- */
+/* ---- writing: plain loads and stores, as nobody else writes these cells ---------------------- */
 
 static void bump(_Atomic uint64_t *cell)
 {

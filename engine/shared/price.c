@@ -132,8 +132,7 @@ bool mw_price_decimal(struct mw_str usd, bool per_million, int64_t *pico)
 	return scale(mantissa, exponent + power + (per_million ? 6 : 12), pico);
 }
 
-/* ---- LiteLLM's names ---------------------------------------------------------------------------
- */
+/* ---- LiteLLM's names ------------------------------------------------------------------------- */
 
 /* "x_above_200k_tokens" is rate x of the tier above 200,000; *above is 0 where there is no such
  * end. */

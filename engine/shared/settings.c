@@ -15,8 +15,7 @@ enum {
 	MAX_TOLD = 20, /* faults in one message */
 };
 
-/* ---- a snapshot --------------------------------------------------------------------------------
- */
+/* ---- a snapshot ------------------------------------------------------------------------------ */
 
 static void free_map(void *map)
 {
@@ -128,8 +127,7 @@ static void read_document(struct mw_reading *r, struct mw_str text, const char *
 	}
 }
 
-/* ---- the order of reading ----------------------------------------------------------------------
- */
+/* ---- the order of reading -------------------------------------------------------------------- */
 
 static void read_blocks(struct mw_reading *r)
 {

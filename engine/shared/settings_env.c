@@ -60,7 +60,7 @@ static void read_variable(struct mw_reading *r, const struct mw_yaml_pair *pair)
 	mw_settings_resolve(r, pair->key, node);
 	if (node->kind == MW_YAML_LIST || node->kind == MW_YAML_MAP) {
 		mw_settings_fault(r, pair->line,
-		    "the environment variable %.*s is %s, which is not a text", MW_FMT(pair->key),
+		    "the environment variable %.*s is %s, which is not a string", MW_FMT(pair->key),
 		    mw_yaml_kind_name(node->kind));
 		return;
 	}
@@ -71,8 +71,7 @@ static void read_variable(struct mw_reading *r, const struct mw_yaml_pair *pair)
 	mw_map_set(r->variables, pair->key, value);
 }
 
-/* ---- what lua/ gets to see ---------------------------------------------------------------------
- */
+/* ---- what lua/ gets to see ------------------------------------------------------------------- */
 
 static bool is_provider_variable(struct mw_str name)
 {

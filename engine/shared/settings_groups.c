@@ -89,8 +89,7 @@ size_t mw_settings_nearest(
 	return n;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static struct mw_model *add_model(struct mw_reading *r, struct mw_str name)
 {

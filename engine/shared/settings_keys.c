@@ -29,17 +29,21 @@ static const struct key keys[] = {
 #include "shared/settings.def"
 };
 
-static const char *const blocks[MW_BLOCKS] = {
-    [MW_BLOCK_TOP] = "the top level",
-    [MW_BLOCK_ENTRY] = "an entry of model_list",
-    [MW_BLOCK_PARAMS] = "litellm_params",
-    [MW_BLOCK_INFO] = "model_info",
-    [MW_BLOCK_CREDENTIAL] = "an entry of credential_list",
-    [MW_BLOCK_POLICY] = "an entry of policies",
-    [MW_BLOCK_OURS] = "moonweir_settings",
-    [MW_BLOCK_ROUTER] = "router_settings",
-    [MW_BLOCK_LITELLM] = "litellm_settings",
-    [MW_BLOCK_GENERAL] = "general_settings",
+struct place {
+	const char *name, *in;
+};
+
+static const struct place blocks[MW_BLOCKS] = {
+    [MW_BLOCK_TOP] = {"the top level", "at the top level"},
+    [MW_BLOCK_ENTRY] = {"model_list", "in an entry of model_list"},
+    [MW_BLOCK_PARAMS] = {"litellm_params", "in litellm_params"},
+    [MW_BLOCK_INFO] = {"model_info", "in model_info"},
+    [MW_BLOCK_CREDENTIAL] = {"credential_list", "in an entry of credential_list"},
+    [MW_BLOCK_POLICY] = {"policies", "in an entry of policies"},
+    [MW_BLOCK_OURS] = {"moonweir_settings", "in moonweir_settings"},
+    [MW_BLOCK_ROUTER] = {"router_settings", "in router_settings"},
+    [MW_BLOCK_LITELLM] = {"litellm_settings", "in litellm_settings"},
+    [MW_BLOCK_GENERAL] = {"general_settings", "in general_settings"},
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -78,9 +82,9 @@ void mw_settings_warn(struct mw_reading *r, int line, const char *fmt, ...)
 
 static void note(struct mw_reading *r, enum mw_block block, struct mw_str key, struct mw_buf *names)
 {
-	struct mw_str name = block == MW_BLOCK_TOP
-	                         ? mw_arena_dup(r->arena, key)
-	                         : mw_arena_printf(r->arena, "%s.%.*s", blocks[block], MW_FMT(key));
+	struct mw_str name = block == MW_BLOCK_TOP ? mw_arena_dup(r->arena, key)
+	                                           : mw_arena_printf(r->arena, "%s.%.*s",
+							 blocks[block].name, MW_FMT(key));
 	if (mw_map_set(r->said, name, r))
 		return;
 	if (names->n)
@@ -121,28 +125,24 @@ static size_t tolerance(struct mw_str name)
 	return name.n <= 4 ? 1 : name.n <= 12 ? 2 : 3;
 }
 
-struct mw_str mw_settings_meant(struct mw_str name, const struct mw_str *names, size_t n)
+/* Typing errors, or (in a closed block) a name that ends too early: "max_body" for "max_body_mb". */
+static struct mw_str meant_in(enum mw_block block, struct mw_str name, bool open)
 {
 	size_t best = tolerance(name) + 1;
 	struct mw_str meant = MW_NOSTR;
-	for (size_t i = 0; i < n; i++) {
-		size_t distance = mw_str_distance(name, names[i]);
+	for (size_t i = 0; i < MW_LEN(keys); i++) {
+		struct mw_str known = mw_str(keys[i].name);
+		if (!in_block(&keys[i], block))
+			continue;
+		size_t distance = mw_str_distance(name, known);
+		if (!open && mw_str_starts(known, name) && known.p[name.n] == '_')
+			distance = MW_MIN(distance, best - 1);
 		if (distance < best) {
 			best = distance;
-			meant = names[i];
+			meant = known;
 		}
 	}
 	return meant;
-}
-
-static struct mw_str meant_in(enum mw_block block, struct mw_str name)
-{
-	struct mw_str names[MW_LEN(keys)];
-	size_t n = 0;
-	for (size_t i = 0; i < MW_LEN(keys); i++)
-		if (in_block(&keys[i], block))
-			names[n++] = mw_str(keys[i].name);
-	return mw_settings_meant(name, names, n);
 }
 
 /* Another block in which the key would be right. */
@@ -152,7 +152,7 @@ static const char *home_of(struct mw_str name)
 	    MW_BLOCK_OURS, MW_BLOCK_TOP, MW_BLOCK_PARAMS, MW_BLOCK_INFO};
 	for (size_t i = 0; i < MW_LEN(likely); i++)
 		if (find(likely[i], name))
-			return blocks[likely[i]];
+			return blocks[likely[i]].in;
 	return NULL;
 }
 
@@ -161,21 +161,22 @@ static const char *home_of(struct mw_str name)
 static void unknown(struct mw_reading *r, enum mw_block block, const struct mw_yaml_pair *pair)
 {
 	bool open = block == MW_BLOCK_PARAMS || block == MW_BLOCK_INFO;
-	struct mw_str meant = meant_in(block, pair->key);
+	if (block == MW_BLOCK_TOP && mw_str_starts(pair->key, MW_STR("x-")))
+		return; /* where people keep what they use by anchor */
+	struct mw_str meant = meant_in(block, pair->key, open);
 	const char *home = open ? NULL : home_of(pair->key);
+	const char *in = blocks[block].in;
 	if (meant.n)
-		mw_settings_warn(r, pair->line, "unknown key '%.*s' in %s; did you mean '%.*s'?",
-		    MW_FMT(pair->key), blocks[block], MW_FMT(meant));
+		mw_settings_warn(r, pair->line, "unknown key '%.*s' %s; did you mean '%.*s'?",
+		    MW_FMT(pair->key), in, MW_FMT(meant));
 	else if (home)
-		mw_settings_warn(r, pair->line, "unknown key '%.*s' in %s; it belongs into %s",
-		    MW_FMT(pair->key), blocks[block], home);
+		mw_settings_warn(r, pair->line, "unknown key '%.*s' %s; it belongs %s",
+		    MW_FMT(pair->key), in, home);
 	else if (!open)
-		mw_settings_warn(
-		    r, pair->line, "unknown key '%.*s' in %s", MW_FMT(pair->key), blocks[block]);
+		mw_settings_warn(r, pair->line, "unknown key '%.*s' %s", MW_FMT(pair->key), in);
 }
 
-/* ---- kinds -------------------------------------------------------------------------------------
- */
+/* ---- kinds ----------------------------------------------------------------------------------- */
 
 static bool is_scalar(const struct mw_yaml *node)
 {
@@ -226,7 +227,7 @@ static bool fits(const struct key *k, const struct mw_yaml *node)
 static struct mw_str allowed(struct mw_reading *r, const struct key *k)
 {
 	static const char *const words[] = {[ANY] = "anything",
-	    [TEXT] = "a text",
+	    [TEXT] = "a string",
 	    [SWITCH] = "true or false",
 	    [WHOLE] = "a whole number",
 	    [NUMBER] = "a number",
@@ -256,8 +257,7 @@ static void misfit(
 	node->kind = MW_YAML_NULL;
 }
 
-/* ---- checking a block --------------------------------------------------------------------------
- */
+/* ---- checking a block ------------------------------------------------------------------------ */
 
 static bool is_price(struct mw_str key)
 {
@@ -320,8 +320,7 @@ bool mw_settings_is_body(struct mw_str key)
 	return k ? k->use == BODY : !is_price(key);
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 const struct mw_yaml *mw_settings_given(const struct mw_yaml *map, const char *key)
 {

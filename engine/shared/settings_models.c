@@ -27,8 +27,7 @@ struct models {
 	size_t n_open;
 };
 
-/* ---- what a target costs -----------------------------------------------------------------------
- */
+/* ---- what a target costs --------------------------------------------------------------------- */
 
 /* Returns whether a rate of input or output was among them. */
 static bool set_rates(struct mw_price *price, const struct mw_yaml *map)
@@ -94,8 +93,7 @@ const struct mw_price *mw_settings_price(
 	return t->price || !t->wildcard ? t->price : mw_prices_find(s->prices, t->provider, model);
 }
 
-/* ---- one target --------------------------------------------------------------------------------
- */
+/* ---- one target ------------------------------------------------------------------------------ */
 
 static void fill_limits(struct mw_target *t, const struct mw_yaml *params)
 {
@@ -199,8 +197,7 @@ static void add_or_fault(struct models *m, const struct mw_deployment *d)
 		mw_settings_fault(m->r, d->line, "model_name %.*s: %s", MW_FMT(d->group), err.text);
 }
 
-/* ---- one entry ---------------------------------------------------------------------------------
- */
+/* ---- one entry ------------------------------------------------------------------------------- */
 
 static size_t count_stars(struct mw_str s)
 {
@@ -301,8 +298,7 @@ static void read_entry(struct models *m, const struct mw_yaml *item)
 		add_each(m, d);
 }
 
-/* ---- "*" --------------------------------------------------------------------------------------
- */
+/* ---- "*" ------------------------------------------------------------------------------------- */
 
 static bool has_group(const struct models *m, struct mw_str name)
 {

@@ -120,7 +120,4 @@ struct mw_str mw_settings_target_id(
 struct mw_str mw_settings_path(struct mw_reading *r, struct mw_str path);
 void mw_settings_add_file(struct mw_reading *r, const char *path); /* to s->files */
 
-/* The nearest of n names; {NULL,0} if none is near enough to be meant. */
-struct mw_str mw_settings_meant(struct mw_str name, const struct mw_str *names, size_t n);
-
 #endif

@@ -4,8 +4,7 @@
  */
 #include "shared/settings_parts.h"
 
-/* ---- one policy --------------------------------------------------------------------------------
- */
+/* ---- one policy ------------------------------------------------------------------------------ */
 
 /* A text is a path if it looks like one, else the name of a shipped policy. */
 static void read_short(struct mw_reading *r, struct mw_str text, struct mw_policy_ref *ref)
@@ -93,7 +92,7 @@ static void read_policy(struct mw_reading *r, const struct mw_yaml *item, struct
 		read_short(r, item->text, ref);
 	else
 		mw_settings_fault(r, item->line,
-		    "an entry of policies is %s, which is neither a map nor a text",
+		    "an entry of policies is %s, which is neither a map nor a string",
 		    mw_yaml_kind_name(item->kind));
 }
 
@@ -145,8 +144,7 @@ static void read_strategy_args(struct mw_reading *r, struct mw_policy_ref *ref)
 		ref->params = r->s->strategy_params;
 }
 
-/* ---- binding -----------------------------------------------------------------------------------
- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 /* A policy that is bound to a group is bound to its aliases too. */
 static bool is_bound(const struct mw_policy_ref *ref, const struct mw_model *m)

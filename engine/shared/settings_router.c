@@ -71,9 +71,8 @@ static void check_master_key(struct mw_reading *r)
 	struct mw_str variable = mw_settings_variable_of(node);
 	if (variable.n && !mw_settings_variable(r, variable).n)
 		mw_settings_fault(r, node->line,
-		    "master_key is taken from the environment variable %.*s, which is not set; set "
-		    "it, or leave "
-		    "master_key out to ask for no key",
+		    "master_key is taken from the environment variable %.*s, which is not set or "
+		    "empty; set it, or leave master_key out to ask for no key",
 		    MW_FMT(variable));
 	else if (!node->text.n && node->kind == MW_YAML_STRING)
 		mw_settings_fault(
@@ -120,8 +119,7 @@ void mw_settings_read_router(struct mw_reading *r)
 	r->file = r->documents[0].file;
 }
 
-/* ---- prices ------------------------------------------------------------------------------------
- */
+/* ---- prices ---------------------------------------------------------------------------------- */
 
 static void free_prices(void *prices)
 {

@@ -38,6 +38,11 @@ local NATIVE = { "top_k", "container", "mcp_servers", "context_management", "inf
 local ORDER = json.order { "model", "max_tokens", "system", "messages", "tools", "tool_choice", "thinking",
 	"output_config", "stop_sequences", "stream" }
 
+local BLOCK = json.order { "type", "text", "id", "tool_use_id", "name", "input", "source", "title", "content",
+	"cache_control" }
+local TURN = json.order { "role", "content" }
+local TOOL = json.order { "name", "description", "input_schema", "strict", "cache_control" }
+
 -- The first fault wins; the rest of the work is then thrown away.
 local function fail(state, fault)
 	state.fault = state.fault or fault
@@ -87,7 +92,7 @@ local block_of = {}
 
 function block_of.text(_, _, part)
 	local text = part.text or ""
-	return not chat.is_blank(text) and { type = "text", text = text } or nil
+	return not chat.is_blank(text) and setmetatable({ type = "text", text = text }, BLOCK) or nil
 end
 
 function block_of.refusal(_, _, part)
@@ -100,7 +105,7 @@ function block_of.image_url(state, i, part)
 		fail(state, faults.missing(at(state, i) .. ".image_url"))
 		return nil
 	end
-	return { type = "image", source = source_of(url) }
+	return setmetatable({ type = "image", source = source_of(url) }, BLOCK)
 end
 
 function block_of.file(state, i, part)
@@ -109,7 +114,8 @@ function block_of.file(state, i, part)
 	if source and (source.media_type or ""):find("^image/") then
 		return { type = "image", source = source }
 	end
-	return source and { type = "document", source = source, title = name ~= "" and name or nil }
+	local document = { type = "document", source = source, title = name ~= "" and name or nil }
+	return source and setmetatable(document, BLOCK)
 end
 
 -- Anthropic's own blocks, from clients that know where they go.
@@ -164,7 +170,7 @@ local function push(state, role, blocks)
 	if not blocks[1] then
 		return
 	elseif not turn or turn.role ~= role then
-		turns[#turns + 1] = { role = role, content = blocks }
+		turns[#turns + 1] = setmetatable({ role = role, content = blocks }, TURN)
 		return
 	end
 	local place = #turn.content + 1
@@ -237,8 +243,8 @@ function role_of.assistant(state, message)
 	end
 	for _, call in chat.items(message.tool_calls) do
 		if call["function"] then
-			blocks[#blocks + 1] = { type = "tool_use", id = call_id(call.id), name = call["function"].name,
-				input = input_of(call), cache_control = call.cache_control }
+			blocks[#blocks + 1] = setmetatable({ type = "tool_use", id = call_id(call.id),
+				name = call["function"].name, input = input_of(call), cache_control = call.cache_control }, BLOCK)
 			state.unsigned = not thought
 		end
 	end
@@ -258,7 +264,7 @@ function role_of.tool(state, message)
 	if #blocks == 1 and blocks[1].type == "text" and not blocks[1].cache_control then
 		content = blocks[1].text
 	end
-	local result = { type = "tool_result", tool_use_id = call_id(message.tool_call_id) }
+	local result = setmetatable({ type = "tool_result", tool_use_id = call_id(message.tool_call_id) }, BLOCK)
 	result.content = blocks[1] and content or nil
 	result.cache_control = message.cache_control or (blocks[1] and blocks[#blocks].cache_control)
 	if type(content) == "table" and blocks[1] then
@@ -314,10 +320,10 @@ local function tool_of(state, tool, i)
 		input.type = "object"
 	end
 	local strict = called.strict and state.traits.schema or nil
-	return {
+	return setmetatable({
 		name = called.name, description = called.description, input_schema = strict and schema.close(input) or input,
 		strict = strict, cache_control = tool.cache_control or called.cache_control,
-	}
+	}, TOOL)
 end
 
 local CHOICES = { auto = "auto", none = "none", required = "any" }

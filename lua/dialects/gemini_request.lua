@@ -31,6 +31,9 @@ end
 -- What Google's own documentation names for calls whose signature is not known.
 local LOST_SIGNATURE = "skip_thought_signature_validator"
 
+local TURN = json.order { "role", "parts" }
+local DECLARATION = json.order { "name", "description", "parametersJsonSchema", "parameters" }
+
 local function fail(state, fault)
 	state.fault = state.fault or fault
 end
@@ -148,7 +151,7 @@ local function push(state, role, parts, kind)
 		return
 	end
 	state.kind = kind
-	state.contents[#state.contents + 1] = { role = role, parts = parts }
+	state.contents[#state.contents + 1] = setmetatable({ role = role, parts = parts }, TURN)
 end
 
 local function signature_of(call)
@@ -279,7 +282,7 @@ local function native_tool(tool)
 end
 
 local function declaration_of(state, called)
-	local out = { name = called.name, description = called.description }
+	local out = setmetatable({ name = called.name, description = called.description }, DECLARATION)
 	local parameters = called.parameters
 	if parameters and schema.has_members(parameters) then
 		if state.traits.json_schema then

@@ -58,7 +58,7 @@ local function is_empty(message)
 end
 
 local function mended_choice(choice, position)
-	local message = mended_message(type(choice.message) == "table" and choice.message or {})
+	local message = mended_message(chat.is_object(choice.message) and choice.message or {})
 	local word = choice.finish_reason
 	if mend.is_broken(word) and is_empty(message) then
 		return nil, faults.broken(("the provider broke the answer off (%s)"):format(word))
@@ -82,7 +82,7 @@ function dialect.decode_reply(body, ctx)
 		return nil, faults.broken("the reply has no choices")
 	end
 	for i, choice in ipairs(body.choices) do
-		if type(choice) ~= "table" then
+		if not chat.is_object(choice) then
 			return nil, faults.broken("a choice of the reply is no object")
 		end
 		local _, broken = mended_choice(choice, i)
@@ -261,8 +261,8 @@ end
 function Decoder:choice_events(out, given_choice)
 	local index = given_choice.index
 	local choice = self:choice(type(index) == "number" and index or 0)
-	local delta = given(given_choice.delta)
-	if type(delta) == "table" then
+	local delta = given_choice.delta
+	if chat.is_object(delta) then
 		delta_events(out, choice, delta, given(given_choice.logprobs))
 	end
 	local word = given_choice.finish_reason

@@ -55,7 +55,7 @@ function dialect.decode_reply(body, ctx)
 		return nil, faults.broken("the reply has no embeddings")
 	end
 	for i, row in ipairs(body.data) do
-		local numbers = type(row) == "table" and vector(row, ctx.base64)
+		local numbers = chat.is_object(row) and vector(row, ctx.base64)
 		if not numbers then
 			return nil, faults.broken(("embedding %d of the reply cannot be read"):format(i - 1))
 		end

@@ -57,15 +57,22 @@ end
 -- The settings of the target, with those of the call over them. A mock answers at once.
 local function wishes(body, ctx)
 	local wish = { first_token_ms = 300, token_ms = 20, delay_ms = 0 }
-	if ctx.params.mock_response then
-		wish = { first_token_ms = 0, token_ms = 0, delay_ms = 0, mock = ctx.params.mock_response }
+	local mock = chat.given(ctx.params.mock_response)
+	if mock then
+		wish = { first_token_ms = 0, token_ms = 0, delay_ms = 0, mock = mock }
 	end
-	for _, from in ipairs { chat.given(ctx.params.demo) or {}, chat.given(body.demo) or {} } do
+	local extra = type(ctx.params.extra) == "table" and ctx.params.extra or {}
+	local settings = chat.given(ctx.params.demo) or chat.given(extra.demo) or {}
+	for _, from in ipairs { settings, chat.given(body.demo) or {} } do
 		if type(from) ~= "table" then
 			return nil, faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
 		end
 		local fault = take(wish, from, LIMITS, "demo.")
-		fault = fault or wish.error and take({}, wish.error, ERROR_LIMITS, "demo.error.")
+		if wish.error and not fault then
+			local err = {}
+			fault = take(err, wish.error, ERROR_LIMITS, "demo.error.")
+			wish.error = err
+		end
 		if fault then
 			return nil, fault
 		end

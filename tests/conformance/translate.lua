@@ -4,6 +4,7 @@
 --   {"do": "reply", "target": "anthropic/claude-x", "status": 200, "body": "…", "opts": {}}   a whole answer
 --   {"do": "stream", …}                       the same as SSE; gives every chunk that a client would get
 --   {"do": "request", "target": …, "body": {…}, "opts": {}}    what goes to the provider
+--   {"do": "play", …}                         the script of a demo model
 --
 -- Each answer is {"out": …} or {"fault": {…}}; a Lua error is {"raised": "…"}. Run in the project's folder with
 -- LUA_CPATH showing to build/lua (make lua-modules).
@@ -65,6 +66,11 @@ local jobs = {}
 function jobs.request(job, index, opts)
 	local text, fault = runtime.request(index, "chat", json.encode(job.body), opts)
 	return { out = text and json.decode(text) or nil, fault = fault }
+end
+
+function jobs.play(job, index, opts)
+	local script, fault = runtime.play(index, "chat", json.encode(job.body), opts)
+	return { out = script, fault = fault }
 end
 
 function jobs.reply(job, index, opts)

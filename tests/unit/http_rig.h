@@ -300,4 +300,38 @@ static inline size_t rig_count(struct mw_str in, const char *text)
 			fail_msg("not seen: %s\nseen: %.*s", text, (int)(r)->seen.n, (r)->seen.p); \
 	} while (0)
 
+#define HOST		   "Host: x\r\n"
+#define GET(path)	   "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+#define POST(path, length) "POST " path " HTTP/1.1\r\n" HOST "Content-Length: " length "\r\n\r\n"
+#define CHUNKED(path)	   "POST " path " HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+
+/* What the client received, with the dates taken out: they change with the second. */
+static inline char *rig_received(struct rig *r)
+{
+	mw_buf_addc(&r->got, '\0');
+	r->got.n--;
+	char *out = calloc(1, r->got.n + 1), *to = out;
+	for (const char *p = r->got.p; *p;) {
+		bool date = strncmp(p, "Date: ", 6) == 0;
+		const char *end = strchr(p, '\n');
+		size_t n = end ? (size_t)(end + 1 - p) : strlen(p);
+		if (!date)
+			memcpy(to, p, n), to += n;
+		p += n;
+	}
+	return out;
+}
+
+static inline void assert_received(struct rig *r, const char *expected)
+{
+	char *got = rig_received(r);
+	assert_string_equal(got, expected);
+	free(got);
+	mw_buf_clear(&r->got);
+}
+
+#define TEXT(status, length, body)                                                                 \
+	"HTTP/1.1 " status "\r\nContent-Length: " length "\r\nContent-Type: "                      \
+							 "text/plain\r\n\r\n" body
+
 #endif

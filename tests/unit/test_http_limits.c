@@ -4,11 +4,6 @@
  */
 #include "http_rig.h"
 
-#define HOST		   "Host: x\r\n"
-#define GET(path)	   "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define POST(path, length) "POST " path " HTTP/1.1\r\n" HOST "Content-Length: " length "\r\n\r\n"
-#define CHUNKED(path)	   "POST " path " HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
-
 static const struct mw_http_limits tight = {
     .head = 200,
     .headers = 4,

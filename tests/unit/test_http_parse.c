@@ -150,7 +150,7 @@ static void values_of_every_byte(void **state)
 		bool control = (b < 32 && b != '\t') || b == 127;
 		assert_int_equal(mw_http_parse_is_value(mw_strn(&c, 1)), !control);
 		bool token = b && b < 128 &&
-			     strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+		             strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 				 b);
 		assert_int_equal(mw_http_parse_is_token(mw_strn(&c, 1)), token);

@@ -41,7 +41,7 @@ static int client(int family, uint16_t port)
 	four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r = family == AF_INET ? connect(fd, (struct sockaddr *)&four, sizeof(four))
-				  : connect(fd, (struct sockaddr *)&six, sizeof(six));
+	                          : connect(fd, (struct sockaddr *)&six, sizeof(six));
 	assert_true(r == 0 || errno == EINPROGRESS);
 	return fd;
 }

@@ -1,0 +1,185 @@
+-- SPDX-License-Identifier: MIT
+-- lua/boot.lua and what its answers look like, beyond what the fixtures of tests/conformance show.
+
+local json = require "mwjson"
+local lib = require "mwlib"
+local faults = require "faults"
+local runtime = require "boot"
+
+setup(function()
+	runtime.add(1, { model = "anthropic/claude-sonnet-4-5", params = { api_key = "k" } })
+	runtime.add(2, { model = "openai_like/m", params = { api_base = "http://h" } })
+end)
+
+local function open(index, opts)
+	opts = opts or {}
+	opts.model, opts.client_model = "m", opts.client_model or "asked"
+	return runtime.open(index, opts)
+end
+
+local START = [[{"type":"message_start","message":{"id":"msg_1","model":"claude","usage":{"input_tokens":3,"output_tokens":1}}}]]
+local TEXT = [[{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}]]
+local STOP = [[{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}]]
+
+describe("a stream", function()
+	it("says nothing before there is content", function()
+		local stream = open(1)
+		assert.are.same({ "", 0 }, { stream:event("message_start", START) })
+		assert.are.equal(1, select(2, stream:event("", TEXT)))
+	end)
+
+	it("has one id, time and model in every chunk, and what OpenAI's schema asks for", function()
+		local stream = open(1, { include_usage = true })
+		stream:event("", START)
+		local first = stream:event("", TEXT)
+		local second = stream:event("", TEXT)
+		local chunk = json.decode(first:match("^data: (.*)\n\n$"))
+		assert.are.equal("msg_1", chunk.id)
+		assert.are.equal("asked", chunk.model)
+		assert.are.equal("chat.completion.chunk", chunk.object)
+		assert.are.equal(0, chunk.created % 1)
+		assert.are.equal(json.null, chunk.choices[1].finish_reason)
+		assert.are.equal(json.null, chunk.usage)
+		local head = first:match("^(.-)\"role\"")
+		assert.are.equal(head, second:sub(1, #head))
+	end)
+
+	it("ends with usage only if the client asked, and [DONE]", function()
+		for _, asked in ipairs { true, false } do
+			local stream = open(1, { include_usage = asked })
+			for _, event in ipairs { START, TEXT, STOP } do
+				assert(stream:event("", event))
+			end
+			assert.are.equal(2, select(2, stream:event("", '{"type":"message_stop"}')))
+			local rest = stream:finish()
+			assert.are.equal(asked, rest:find('"choices":[],"usage":{', 1, true) ~= nil)
+			assert.are.equal("data: [DONE]\n\n", rest:sub(-14))
+			assert.are.same({ 3, 2, "stop" }, { stream.usage.prompt, stream.usage.completion, stream.finish_reason })
+		end
+	end)
+
+	it("tells what is known of its usage while it runs", function()
+		local stream = open(1)
+		stream:event("", START)
+		assert.are.equal(3, stream.usage.prompt)
+	end)
+
+	it("escapes the client's model and the text", function()
+		local stream = open(1, { client_model = 'a"b' })
+		stream:event("", START)
+		local text = stream:event("", [[{"type":"content_block_delta","delta":{"type":"text_delta","text":"\"\n\u0000é"}}]])
+		local chunk = json.decode(text:match("^data: (.*)\n\n$"))
+		assert.are.equal('a"b', chunk.model)
+		assert.are.equal('"\n\0é', chunk.choices[1].delta.content)
+	end)
+
+	it("that ends without content is no answer", function()
+		local stream = open(2)
+		local text, fault = stream:event("", "[DONE]")
+		assert.is_nil(text)
+		assert.are.equal("UPSTREAM_BROKEN", fault.code)
+		assert.is_false(open(2):whole())
+	end)
+end)
+
+describe("an error", function()
+	it("has OpenAI's four members, the code as text", function()
+		local body = json.decode(runtime.error_body(nil, { code = "UPSTREAM", status = 529, type = "overloaded_error",
+			message = "Overloaded" }))
+		assert.are.same({ error = { message = "Overloaded", type = "overloaded_error", param = json.null, code = "529" } }, body)
+	end)
+
+	it("without a type has the one of its status", function()
+		for status, kind in pairs { [400] = "invalid_request_error", [401] = "authentication_error",
+			[403] = "permission_error", [429] = "rate_limit_error", [500] = "api_error", [504] = "timeout_error" } do
+			assert.are.equal(kind, json.decode(runtime.error_body("openai_chat", { status = status, message = "x" })).error.type)
+		end
+	end)
+
+	it("in a stream is an event, and then [DONE]", function()
+		local text = runtime.stream_error("openai_chat", faults.broken("cut"))
+		assert.is_truthy(text:find('^data: {"error":{"message":"cut"'))
+		assert.are.equal("\n\ndata: [DONE]\n\n", text:sub(-16))
+	end)
+end)
+
+describe("how long to wait", function()
+	it("is read from a message", function()
+		for text, ms in pairs { ["Please try again in 3.89s."] = 3890, ["Please try again in 1m30.5s"] = 90500,
+			["try again in 120ms"] = 120, ["Please retry after 26 seconds"] = 26000, ["retry in 2 s"] = 2000 } do
+			assert.are.equal(ms, faults.wait_in(text), text)
+		end
+		assert.is_nil(faults.wait_in("try again later"))
+	end)
+end)
+
+describe("foreign text in a message", function()
+	it("is one line, short, and cut between characters", function()
+		local text = faults.excerpt((" a\n b"):rep(10) .. ("é"):rep(600))
+		assert.is_nil(text:find("\n"))
+		assert.is_true(#text < 520)
+		assert.is_true(lib.utf8_valid(text))
+	end)
+end)
+
+describe("embeddings", function()
+	local reply = json.encode({ object = "list", model = "m", data = { { object = "embedding", index = 0,
+		embedding = { 0.5, -1 } } }, usage = { prompt_tokens = 2, total_tokens = 2 } })
+	local packed = lib.base64_encode(lib.floats_encode({ 0.5, -1 }))
+
+	local function embedding(text, base64)
+		local out, used = runtime.reply(2, "embeddings", text, { model = "m", client_model = "asked", base64 = base64 })
+		out = json.decode(out)
+		assert.are.equal("asked", out.model)
+		assert.are.equal(2, used.prompt)
+		return out.data[1].embedding
+	end
+
+	it("come as the client asked, whatever the server gave", function()
+		assert.are.same({ 0.5, -1 }, embedding(reply, false))
+		assert.are.equal(packed, embedding(reply, true))
+		local other = reply:gsub("%[0.5,%-1%]", '"' .. packed .. '"')
+		assert.are.same({ 0.5, -1 }, embedding(other, false))
+		assert.are.equal(packed, embedding(other, true))
+	end)
+
+	it("that are none are a fault", function()
+		for _, text in ipairs { '{"data":[]}', '{"data":[{"embedding":["x"]}]}', '{"data":[{"embedding":"é"}]}', "[]" } do
+			assert.are.equal("UPSTREAM_BROKEN", select(2, runtime.reply(2, "embeddings", text, { model = "m" })).code, text)
+		end
+	end)
+
+	it("are asked for with the provider's model", function()
+		local text = runtime.request(2, "embeddings", '{"input":["a","b"],"dimensions":3,"model":"asked"}', { model = "m" })
+		assert.are.same({ input = { "a", "b" }, dimensions = 3, model = "m" }, json.decode(text))
+		local _, fault = runtime.request(2, "embeddings", '{"input":["a",1]}', { model = "m" })
+		assert.are.equal("input[1]", fault.param)
+		_, fault = runtime.request(2, "embeddings", '{"input":"a","encoding_format":"hex"}', { model = "m" })
+		assert.are.equal("encoding_format", fault.param)
+	end)
+end)
+
+describe("a body that is no JSON", function()
+	it("is the client's mistake in a request", function()
+		local _, fault = runtime.request(2, "chat", '{"messages":', { model = "m" })
+		assert.are.equal("BAD_JSON", fault.code)
+	end)
+end)
+
+describe("a number with more digits than a double has", function()
+	it("is sent on digit by digit where nothing is counted with it", function()
+		local text = runtime.request(2, "chat", '{"messages":[{"role":"user","content":"x"}],"seed":1234567890123456789,'
+			.. '"foo":0.12345678901234567890}', { model = "m" })
+		assert.is_truthy(text:find('"seed":1234567890123456789', 1, true))
+		assert.is_truthy(text:find('"foo":0.12345678901234567890', 1, true))
+	end)
+
+	it("is a plain number where it is", function()
+		local text = runtime.request(1, "chat", '{"messages":[{"role":"user","content":"x"}],'
+			.. '"temperature":0.50000000000000000001}', { model = "claude-sonnet-4-5" })
+		assert.are.equal(0.5, json.decode(text).temperature)
+		local _, fault = runtime.request(1, "chat", '{"messages":[{"role":"user","content":"x"}],"temperature":1e400}',
+			{ model = "claude-sonnet-4-5" })
+		assert.are.equal("temperature", fault.param)
+	end)
+end)
