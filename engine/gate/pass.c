@@ -322,6 +322,8 @@ enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json, 
 	*chunk = (struct mw_pass_chunk){0};
 	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
 		return MW_PASS_BROKEN;
+	if (memchr(text.p, '\n', text.n)) /* came on several lines, and has to leave on one */
+		return MW_PASS_DEVIATES;
 	if (root.kind != MW_JSON_OBJECT || !chunk_fits(top, chunk))
 		return MW_PASS_DEVIATES;
 	if (top[USAGE].kind == MW_JSON_OBJECT)

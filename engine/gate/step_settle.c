@@ -65,6 +65,20 @@ void mw_settle_cost(struct mw_walk *walk)
 	call->cost = cost.total;
 }
 
+/* What went wrong in hooks since a call of this version was settled last. Whose hooks they were is in
+ * the log. */
+static void count_policy_errors(struct mw_walk *walk)
+{
+	struct mw_policy_tally tally;
+	mw_policies_tally(mw_walk_policies(walk), &tally);
+	uint64_t *counted = &walk->version->policy_errors;
+	if (tally.errors == *counted)
+		return;
+	mw_metrics_add(mw_worker_cells(walk->worker), MW_METRIC_POLICY_ERRORS, 0,
+	    (double)(tally.errors - *counted));
+	*counted = tally.errors;
+}
+
 enum mw_next mw_step_settle(struct mw_walk *walk)
 {
 	struct mw_policies *policies = mw_walk_policies(walk);
@@ -74,6 +88,7 @@ enum mw_next mw_step_settle(struct mw_walk *walk)
 	count(walk, ended);
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
 		mw_hook_complete(policies, &walk->call);
+	count_policy_errors(walk);
 	write_log(walk, ended);
 	return MW_STEP_GO;
 }

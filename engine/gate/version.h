@@ -18,6 +18,7 @@ struct mw_version {
 	struct mw_runtime *runtime; /* the worker's */
 	unsigned generation;	    /* of the runtime's targets */
 	unsigned refs;		    /* calls, and the worker itself while it is the newest */
+	uint64_t policy_errors;     /* of its policies, as far as they have been counted */
 };
 
 /* Loads everything; nothing has changed when it fails. Holds one reference of its own. */

@@ -200,7 +200,8 @@ def test_an_unknown_model_is_told_with_the_nearest_names(gateway, up, path, aske
     assert not up.requests
 
 
-@pytest.mark.parametrize("name", ["x" * 1000000, "🌙" * 250000, "\n" * 1000, "\\" * 5000, '"' * 5000])
+@pytest.mark.parametrize("name", ["x" * 1000000, "🌙" * 250000, "\n" * 1000, "\\" * 5000, '"' * 5000],
+                         ids=["a megabyte", "moons", "line ends", "backslashes", "quotes"])
 def test_a_long_name_is_never_given_back_whole(gw, name):
     answer = gw.chat(model=name)
     assert answer.status == 404 and answer.error

@@ -146,13 +146,14 @@ def test_a_stream_that_breaks_has_used_tokens(gateway, upstream):
     up = upstream(stream(anthropic.events("some ", "text")[:5]))
     gw = gateway({"model_list": [model("m", up, "anthropic/claude-sonnet-4-5")]})
     gw.stream_events()
-    assert gw.metric("moonweir_prompt_tokens_total", model="m") == 5
+    until(lambda: gw.metric("moonweir_prompt_tokens_total", model="m") == 5)
 
 
 def test_metrics_time_the_first_token(gateway, upstream):
     up = upstream(stream(wait(60), openai.events("a")[:2], wait(200), openai.events("a")[2:]))
     gw = gateway({"model_list": [model("m", up)]})
     check_whole(gw.stream_events(), "a")
+    until(lambda: gw.metric("moonweir_first_token_seconds_count", model="m"))
     first, whole = (gw.metric("moonweir_%s_seconds_sum" % name, model="m") for name in ("first_token", "call"))
     assert gw.metric("moonweir_first_token_seconds_count", model="m") == 1
     assert 0.05 < first < patience(0.2) and 0.25 < whole < patience(0.6)

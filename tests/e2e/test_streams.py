@@ -75,7 +75,7 @@ def test_every_chunk_has_all_that_the_schema_requires(gateway, upstream, vendor,
         assert usage == said[-1:] and said[-1]["choices"] == []
         counts = said[-1]["usage"]
         assert (counts["prompt_tokens"], counts["completion_tokens"], counts["total_tokens"]) == (5, 7, 12)
-        assert all("usage" in c and c["usage"] is None for c in said[:-1])
+        assert all(c.get("usage", "none" if vendor != "openai" else None) is None for c in said[:-1])
     else:
         assert not usage and all(c["choices"] for c in said)
 
@@ -89,7 +89,7 @@ def test_usage_is_asked_for_whatever_the_client_says(gateway, upstream):
         check_whole(gw.stream_events(**options))
         assert up.requests[-1].json["stream_options"]["include_usage"] is True
     assert up.requests[3].json["stream_options"]["include_obfuscation"] is False
-    assert gw.metric("moonweir_completion_tokens_total") == 35
+    until(lambda: gw.metric("moonweir_completion_tokens_total") == 35)
 
 
 def test_whole_calls_are_not_asked_for_stream_options(gateway, upstream):
@@ -227,7 +227,7 @@ def test_one_odd_chunk_does_not_spoil_a_stream(gateway, upstream, odd, include_u
         assert all(TOP <= set(c) for c in chunks(events))
         usage = [c["usage"]["total_tokens"] for c in chunks(events) if c.get("usage")]
         assert usage == ([12] if include_usage else [])
-        assert gw.metric("moonweir_completion_tokens_total") == 7
+        until(lambda: gw.metric("moonweir_completion_tokens_total") == 7)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -261,7 +261,10 @@ def test_a_stream_without_chunked_coding_is_read(gateway, upstream):
 def test_an_event_of_8_mb_passes(gateway, upstream):
     text = "".join(chr(65 + i % 26) for i in range(8 << 20))
     up = upstream(stream(openai.events(text)))
-    check_whole(one(gateway, up).stream_events(), text)
+    with one(gateway, up).connect() as wire:
+        wire.request("POST", PATH, {**BODY, "stream": True})
+        events = [json.loads(e[6:]) for e in wire.response().text.split("\n\n") if e.startswith("data: {")]
+    assert "".join(c["choices"][0]["delta"].get("content") or "" for c in events) == text
 
 
 def test_a_slow_head_and_a_slow_body_are_no_fault(gateway, upstream):
@@ -276,26 +279,25 @@ def test_a_client_that_does_not_read_stops_the_provider(gateway, upstream):
     """200 MB for a client that takes nothing: they stay with the provider; then they all arrive, in order."""
     size, count = 64 << 10, 3200
     sent = [0]
+    before, after = json.dumps(openai.chunk({"content": "<NUMBER>" + "x" * size})).encode().split(b"NUMBER")
 
     def flow(request):
         yield from stream(openai.events()[:1])[:-1]
         for i in range(count):
-            yield event(openai.chunk({"content": "<%06d>" % i + "x" * size}))
+            yield chunk(b"data: %s%06d%s\n\n" % (before, i, after))
             sent[0] = i + 1
         yield from openai.events()[1:]
         yield end()
 
     gw = one(gateway, upstream(flow), timeout=300, stream_timeout=300)
-    gw.chat("to have it warm", stream=True)
-    sent[0] = 0
-    before = gw.resident_kib()
-    wire = gw.connect(receive_buffer=16384)
+    resident = gw.resident_kib()
+    wire = gw.connect(receive_buffer=1 << 18)
     wire.sock.settimeout(patience(60))
     wire.request("POST", PATH, {**BODY, "stream": True})
     seen = []
     until(lambda: sent[0] and stands_still(seen, sent[0]), 20, "the provider stops sending")
     assert sent[0] < count / 4
-    assert gw.resident_kib() - before < patience(24 << 10)
+    assert gw.resident_kib() - resident < patience(24 << 10)
     numbers, tail = [], b""
     for piece in wire.pieces(wire.head()):
         tail += piece
@@ -304,7 +306,7 @@ def test_a_client_that_does_not_read_stops_the_provider(gateway, upstream):
     wire.close()
     assert numbers == list(range(count))
     assert b"[DONE]" in tail
-    assert gw.resident_kib() - before < patience(32 << 10)
+    assert gw.resident_kib() - resident < patience(32 << 10)
 
 
 def stands_still(seen, value, looks=150):
