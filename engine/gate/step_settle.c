@@ -59,9 +59,14 @@ void mw_settle_cost(struct mw_walk *walk)
 	struct mw_call *call = &walk->call;
 	struct mw_cost cost;
 	call->cost = -1;
-	if (!call->target || !call->target->price || !call->usage.reported)
+	if (!call->target || !call->usage.reported)
 		return;
-	mw_price_cost(call->target->price, &call->usage, &cost);
+	struct mw_str model =
+	    mw_settings_target_model(call->target, call->model, call->wanted, call->arena);
+	const struct mw_price *price = mw_settings_price(call->settings, call->target, model);
+	if (!price)
+		return;
+	mw_price_cost(price, &call->usage, &cost);
 	call->cost = cost.total;
 }
 

@@ -31,7 +31,8 @@ struct fixture {
 	struct mw_err err;
 };
 
-/* As lua/ does it: "provider/model", refusing a provider that is called "nobody". */
+/* As lua/ does it: "provider/model", refusing a provider that is called "nobody"; "keyless" has no
+ * key. */
 static bool prepare(void *arg, struct mw_target *t, struct mw_arena *arena, struct mw_err *err)
 {
 	(void)arg, (void)arena;
@@ -46,6 +47,8 @@ static bool prepare(void *arg, struct mw_target *t, struct mw_arena *arena, stru
 	}
 	if (mw_str_is(t->provider, "nobody"))
 		return mw_err_set(err, MW_ERR_SETTINGS, "nobody is no provider");
+	if (mw_str_is(t->provider, "keyless"))
+		t->warning = MW_STR("there is no key");
 	t->dialect = MW_STR("openai_chat");
 	return true;
 }
@@ -57,6 +60,7 @@ static size_t wildcards(void *arg, struct mw_arena *arena, const struct mw_wildc
 	    {{"openai/*", 8}, {"openai/*", 8}},
 	    {{"claude-*", 8}, {"anthropic/claude-*", 18}},
 	    {{"nobody/*", 8}, {"nobody/*", 8}},
+	    {{"keyless/*", 9}, {"keyless/*", 9}},
 	};
 	*out = list;
 	return MW_LEN(list);
@@ -592,7 +596,8 @@ static void a_star_alone_stands_for_what_the_providers_know(void **state)
 	assert_sent(s, "claude-x", "bedrock:x"); /* what the settings name themselves stays */
 	assert_sent(s, "team/openai/gpt-4o", "openai:gpt-4o");
 	assert_sent(s, "team/claude-x", "anthropic:claude-x");
-	assert_sent(s, "nobody/x", NULL); /* a provider that cannot be prepared is left out */
+	assert_sent(s, "nobody/x", NULL);  /* a provider that cannot be prepared is left out */
+	assert_sent(s, "keyless/x", NULL); /* and one that has no key, without a word */
 	assert_sent(s, "mystery", NULL);
 	mw_settings_unref(s);
 }
@@ -1055,6 +1060,8 @@ static void warnings_name_the_line_and_what_is_known(void **state)
 	     "- {model_name: n, litellm_params: {model: openai/x}, model_info: {id: i}}\n",
 		C "3: model_info.id 'i' is the id of another deployment too; this one gets an id "
 		  "made for it\n"},
+	    {"model_list:\n- {model_name: m, litellm_params: {model: keyless/x}}\n",
+		C "2: model_name m: there is no key\n"},
 	    {"", "config.yaml: model_list is empty: there is no model to ask for\n"},
 	    {"model_list: []\n",
 		"config.yaml: model_list is empty: there is no model to ask for\n"},
