@@ -21,6 +21,7 @@ struct growing { /* targets, until their number is known */
 
 struct models {
 	struct mw_reading *r;
+	bool lenient; /* a deployment that cannot be prepared is left out */
 	struct growing targets;
 	struct mw_map *series;       /* labels that are in use: "group\ntarget" */
 	struct mw_deployment **open; /* deployments of "*": expanded when all others are there */
@@ -205,7 +206,12 @@ static bool add_target(struct models *m, const struct mw_deployment *d, struct m
 static void add_or_fault(struct models *m, const struct mw_deployment *d)
 {
 	struct mw_err err = {0};
-	if (!add_target(m, d, &err))
+	if (add_target(m, d, &err))
+		return;
+	if (m->lenient)
+		mw_settings_warn(
+		    m->r, d->line, "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
+	else
 		mw_settings_fault(m->r, d->line, "model_name %.*s: %s", MW_FMT(d->group), err.text);
 }
 
@@ -393,6 +399,7 @@ static void check_credentials(struct mw_reading *r, const struct mw_yaml *list)
 void mw_settings_read_models(struct mw_reading *r)
 {
 	struct models m = {.r = r, .series = mw_map_new()};
+	m.lenient = mw_settings_switch(mw_settings_routing(r, "ignore_invalid_deployments"), false);
 	m.open = mw_arena_alloc(r->arena, count_entries(r) * sizeof(*m.open));
 	for (size_t i = 0; i < r->n_documents; i++) {
 		r->file = r->documents[i].file;
