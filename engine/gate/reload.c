@@ -97,7 +97,11 @@ static void answer(void *arg, const char *message)
 static void refuse(struct mw_reload *r, const struct mw_err *err)
 {
 	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
-	mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %s", err->text);
+	struct mw_str rest = mw_str(err->text), line;
+	while (rest.n) { /* settings tell of several faults at once, one a line */
+		mw_str_cut(&rest, '\n', &line);
+		mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %.*s", MW_FMT(line));
+	}
 	mw_metrics_add(cells, MW_METRIC_RELOAD_ERRORS, 0, 1);
 }
 

@@ -21,6 +21,7 @@ struct growing { /* targets, until their number is known */
 
 struct models {
 	struct mw_reading *r;
+	bool lenient; /* a deployment that cannot be prepared is left out */
 	struct growing targets;
 	struct mw_map *series;       /* labels that are in use: "group\ntarget" */
 	struct mw_deployment **open; /* deployments of "*": expanded when all others are there */
@@ -170,6 +171,18 @@ static bool prepare(struct mw_reading *r, struct mw_target *t, struct mw_err *er
 	return world->prepare(world->arg, t, r->arena, err);
 }
 
+/* Nobody asked for a provider of "*" by name: one that has no key is left out without a word. */
+static bool is_wanted(struct mw_reading *r, const struct mw_deployment *d,
+    const struct mw_target *t, struct mw_err *err)
+{
+	if (!t->warning.n)
+		return true;
+	if (d->expanded)
+		return mw_err_set(err, MW_ERR_SETTINGS, "%.*s", MW_FMT(t->warning));
+	mw_settings_warn(r, d->line, "model_name %.*s: %.*s", MW_FMT(d->group), MW_FMT(t->warning));
+	return true;
+}
+
 static bool add_target(struct models *m, const struct mw_deployment *d, struct mw_err *err)
 {
 	struct mw_reading *r = m->r;
@@ -182,7 +195,7 @@ static bool add_target(struct models *m, const struct mw_deployment *d, struct m
 	    mw_settings_switch(mw_settings_given(d->params, "drop_params"), r->s->drop_params);
 	t->spec = mw_settings_spec(r, d, &t->has_defaults);
 	fill_limits(t, d->params);
-	if (!prepare(r, t, err))
+	if (!prepare(r, t, err) || !is_wanted(r, d, t, err))
 		return false;
 	t->id = id_of(r, d);
 	t->price = price_of(r, d, t);
@@ -193,7 +206,12 @@ static bool add_target(struct models *m, const struct mw_deployment *d, struct m
 static void add_or_fault(struct models *m, const struct mw_deployment *d)
 {
 	struct mw_err err = {0};
-	if (!add_target(m, d, &err))
+	if (add_target(m, d, &err))
+		return;
+	if (m->lenient)
+		mw_settings_warn(
+		    m->r, d->line, "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
+	else
 		mw_settings_fault(m->r, d->line, "model_name %.*s: %s", MW_FMT(d->group), err.text);
 }
 
@@ -309,8 +327,7 @@ static bool has_group(const struct models *m, struct mw_str name)
 }
 
 /* A deployment of "*" alone: one of every pattern that the providers know and the settings do not
- * name themselves. A provider that cannot be prepared is left out, as nobody asked for it by name.
- */
+ * name themselves. */
 static void expand(struct models *m, struct mw_deployment *d)
 {
 	const struct mw_settings_world *world = m->r->world;
@@ -327,6 +344,7 @@ static void expand(struct models *m, struct mw_deployment *d)
 		one.group = mw_arena_printf(
 		    m->r->arena, "%.*s%.*s", MW_FMT(prefix), MW_FMT(list[i].pattern));
 		one.model = list[i].model;
+		one.expanded = true;
 		if (!has_group(m, one.group))
 			(void)!add_target(m, &one, &err);
 	}
@@ -381,6 +399,7 @@ static void check_credentials(struct mw_reading *r, const struct mw_yaml *list)
 void mw_settings_read_models(struct mw_reading *r)
 {
 	struct models m = {.r = r, .series = mw_map_new()};
+	m.lenient = mw_settings_switch(mw_settings_routing(r, "ignore_invalid_deployments"), false);
 	m.open = mw_arena_alloc(r->arena, count_entries(r) * sizeof(*m.open));
 	for (size_t i = 0; i < r->n_documents; i++) {
 		r->file = r->documents[i].file;

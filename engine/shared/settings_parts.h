@@ -106,6 +106,7 @@ struct mw_deployment {
 	struct mw_str group;
 	struct mw_str model; /* litellm_params.model */
 	struct mw_str organization;
+	bool expanded;                                    /* out of a "*" */
 	const struct mw_yaml *params, *info, *credential; /* NULL where there is none */
 };
 /* From litellm_params, else the credential; NULL if neither has it. */

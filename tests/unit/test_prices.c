@@ -4,6 +4,8 @@
  */
 #include "shared/prices.h"
 
+#include "base/file.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -193,6 +195,24 @@ static void faults_name_the_file_the_model_and_the_member(void **state)
 	mw_prices_free(NULL);
 }
 
+static void the_table_that_ships_is_good(void **state)
+{
+	(void)state;
+	struct mw_arena *a = mw_arena_new();
+	struct mw_str text;
+	struct mw_err err = {0};
+	if (!mw_file_read("lua/prices.json", 16u << 20, a, &text, &err))
+		fail_msg("%s (tests run in the project's root)", err.text);
+	struct mw_prices *p = mw_prices_parse(text, "lua/prices.json", &err);
+	if (!p)
+		fail_msg("%s", err.text);
+	const struct mw_price *price = find(p, "openai", "gpt-4o-2024-08-06");
+	assert_non_null(price);
+	assert_true(price->base.input > 0 && price->base.output > price->base.input);
+	mw_prices_free(p);
+	mw_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +221,7 @@ int main(void)
 	    cmocka_unit_test(a_model_is_found_by_ever_less_of_its_name),
 	    cmocka_unit_test(a_merge_puts_entries_over_entries),
 	    cmocka_unit_test(faults_name_the_file_the_model_and_the_member),
+	    cmocka_unit_test(the_table_that_ships_is_good),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
