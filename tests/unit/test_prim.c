@@ -5,7 +5,11 @@
 #include "script_world.h"
 #include "shared/prices.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static int open_world(void **state)
 {
