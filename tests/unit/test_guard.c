@@ -5,8 +5,12 @@
  */
 #include "script_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static double ms(void)
 {

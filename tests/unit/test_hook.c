@@ -5,7 +5,11 @@
  */
 #include "script_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static struct mw_decision admit(const char *body)
 {

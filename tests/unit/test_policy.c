@@ -4,6 +4,11 @@
  */
 #include "script_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
 static int open_world(void **state)
 {
 	*state = world_new();

@@ -4,6 +4,10 @@
  */
 #include "script_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
 #include <lauxlib.h>
 #include <lualib.h>
 
