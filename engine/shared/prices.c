@@ -178,6 +178,17 @@ static bool read_own(struct reading *r, struct mw_json entry, struct mw_price *p
 	       wrong(r, MW_STR("it"), entry, "an entry with 'input' or 'output'");
 }
 
+/* LiteLLM's map has "gpt-4o" where our table has "openai/gpt-4o": it must take that one's place. */
+static void put_litellm(struct reading *r, struct mw_json entry, const struct mw_price *price)
+{
+	struct mw_arena *a = r->prices->arena;
+	struct mw_str provider = mw_json_text(mw_json_get(entry, MW_STR("litellm_provider")), a);
+	put(r->prices, r->model, price);
+	if (provider.n && mw_str_find(r->model, '/') == r->model.n)
+		put(r->prices, mw_arena_printf(a, "%.*s/%.*s", MW_FMT(provider), MW_FMT(r->model)),
+		    price);
+}
+
 /* Every member of `models` is an entry. */
 static bool read_models(struct reading *r, struct mw_json models, bool ours)
 {
@@ -191,8 +202,10 @@ static bool read_models(struct reading *r, struct mw_json models, bool ours)
 			return wrong(r, MW_STR("it"), entry, "an object with prices");
 		if (!(ours ? read_own(r, entry, &price) : read_litellm(r, entry, &price)))
 			return false;
-		if (has_price(&price))
+		if (has_price(&price) && ours)
 			put(r->prices, r->model, &price);
+		else if (has_price(&price))
+			put_litellm(r, entry, &price);
 	}
 	return true;
 }

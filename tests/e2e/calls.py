@@ -3,7 +3,9 @@
 import threading
 from collections import Counter
 
-from harness import model
+import pytest
+
+from harness import model, until
 
 
 def target(ident, up, name="m", provider_model="openai/up-model", **params):
@@ -14,6 +16,12 @@ def target(ident, up, name="m", provider_model="openai/up-model", **params):
 def answered_by(gw, calls, **chat):
     """Who answers so many calls: {target id: how often}."""
     return Counter(gw.chat(**chat).headers["x-litellm-model-id"] for _ in range(calls))
+
+
+def counts(gw, name, value, **labels):
+    """Waits until a metric has this value: a call is counted when its answer has been handed over."""
+    until(lambda: gw.metric(name, **labels) == pytest.approx(value, rel=1e-6), 5,
+          "%s%r is %r (it is %r)" % (name, labels, value, gw.metric(name, **labels)))
 
 
 def seconds_between(requests):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from calls import answered_by, check_whole, chunks, seconds_between, target, text_of, together
+from calls import answered_by, check_whole, chunks, counts, seconds_between, target, text_of, together
 from harness import anthropic, in_turn, model, openai, patience, run, silence, stream, wait, wait_for
 
 
@@ -218,7 +218,7 @@ def test_a_bad_plan_falls_back_to_the_strategy(ruled, good):
         gw = ruled("function P.route(req, ups)\n  %s\nend" % wrong, "route", models=three([good] * 3))
         assert set(answered_by(gw, 12)) <= set("abc")
         gw.wait_log(r"mine\.lua:[23]")
-        assert gw.metric("moonweir_policy_errors_total") >= 12
+        counts(gw, "moonweir_policy_errors_total", 12)
 
 
 def test_the_strategies_in_c_and_in_policies_agree(gateway, good):
@@ -446,7 +446,7 @@ def test_a_guard_that_fails_closes_the_door(ruled, good):
     assert "x" not in answer.error["message"] or "mine.lua" not in answer.error["message"]
     gw.wait_log(r"mine\.lua:4: ")
     assert not good.requests
-    assert gw.metric("moonweir_policy_errors_total") == 1
+    counts(gw, "moonweir_policy_errors_total", 1)
 
 
 @pytest.mark.parametrize("hook", ["admit(req)", "rewrite(req)", "route(req, ups)", "attempt(req, at)",
@@ -459,7 +459,7 @@ def test_a_fault_in_any_other_policy_costs_only_itself(ruled, good, hook, fault)
         assert gw.chat().content == "hello"
         check_whole(gw.stream_events())
     gw.wait_log(r"mine\.lua:[34]")
-    assert gw.metric("moonweir_policy_errors_total") == 4
+    counts(gw, "moonweir_policy_errors_total", 4)
 
 
 LOOPS = {
@@ -491,13 +491,13 @@ def test_an_endless_hook_is_stopped_and_stops_nobody(ruled, good, loop):
     "local s = 'x' while true do s = s .. s end",
     "local t = {} for i = 1, 1e9 do t[i] = { i } end",
     "return ('x'):rep(1e9)",
-    "keep = keep or {} keep[#keep + 1] = ('x'):rep(1000000)",
+    "keep = keep or {} keep[#keep + 1] = ('x'):rep(500000) .. #keep",
 ], ids=["string", "tables", "rep", "kept"])
 def test_a_memory_bomb_hurts_only_itself(ruled, good, bomb):
     gw = ruled("local keep\nfunction P.admit(req)\n  if req:text(1) == 'bomb' then %s end\nend" % bomb, "guard")
     assert gw.chat().status == 200
     before = gw.resident_kib()
-    statuses = {gw.chat("bomb").status for _ in range(60)}
+    statuses = {gw.chat("bomb").status for _ in range(90 if "keep" in bomb else 20)}
     assert 503 in statuses and statuses <= {200, 503}
     assert gw.resident_kib() - before < patience(45 << 10), "16 MiB for each of two workers, and some air"
     if "keep" not in bomb:

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from calls import check_broken, check_whole, target
+from calls import check_broken, check_whole, counts, target
 from conftest import started
 from harness import (Gateway, Upstream, anthropic, chunk, close, event, gemini, head, openai, patience, reply, reset, send,
                      silence, stream, until, wait)
@@ -313,7 +313,7 @@ def test_after_the_first_content_the_client_hears_of(house, gw, vendor, fault, s
 
 def test_it_is_none_the_worse_for_it(house, gw):
     """After all of the above: nothing is in flight, and good calls are answered."""
-    until(lambda: gw.metric("moonweir_in_flight") == 0)
+    counts(gw, "moonweir_in_flight", 0)
     check_whole(gw.stream_events("fault:silence", "openai-backed"), "good")
 
 
