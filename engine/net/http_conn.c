@@ -354,8 +354,6 @@ static bool advance(struct mw_http_conn *c)
  * inside on_body only changes the state, and the next request begins here. */
 static void drive(struct mw_http_conn *c)
 {
-	if (c->driving)
-		return;
 	c->driving = true;
 	while (advance(c))
 		;
