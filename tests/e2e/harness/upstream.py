@@ -137,11 +137,11 @@ def is_function(handler):
 
 
 def flat(steps):
-    if isinstance(steps, (list, tuple)):
+    if callable(steps):
+        yield steps
+    else:
         for step in steps:
             yield from flat(step)
-    else:
-        yield steps
 
 
 # -------------------------------------------------------------------------------------------------------- upstream
