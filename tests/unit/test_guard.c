@@ -5,6 +5,7 @@
  */
 #include "script_world.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <time.h>
@@ -212,6 +213,47 @@ static void a_watchdog_that_slept_wakes_up(void **state)
 	world_free(w);
 }
 
+struct worker {
+	struct mw_watchdog *watchdog;
+	const char *source;
+	int rounds, rejected;
+};
+
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	struct mw_decision d;
+	struct world *w = world_under(worker->watchdog);
+	world_add(w, worker->source);
+	mw_require(world_load(w));
+	for (int i = 0; i < worker->rounds; i++) {
+		mw_hook_admit(w->policies, &w->call, &d);
+		worker->rejected += d.verdict == MW_REJECT;
+	}
+	world_free(w);
+	return NULL;
+}
+
+static void each_worker_is_stopped_for_itself(void **state)
+{
+	(void)state;
+	struct worker loops = {
+	    .source = WORLD_HEAD("guard") "function P.admit() while true do end end" WORLD_TAIL, .rounds = 20};
+	struct worker works = {
+	    .source = WORLD_HEAD("guard") "function P.admit() for i = 1, 100 do end end" WORLD_TAIL, .rounds = 20000};
+	struct mw_watchdog *watchdog = mw_watchdog_new();
+	loops.watchdog = works.watchdog = watchdog;
+	pthread_t threads[2];
+	mw_log_set_level(MW_LOG_OFF);
+	pthread_create(&threads[0], NULL, work, &loops);
+	pthread_create(&threads[1], NULL, work, &works);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	mw_watchdog_free(watchdog);
+	assert_int_equal(loops.rejected, 20);
+	assert_int_equal(works.rejected, 0);
+}
+
 static void memory_that_a_failed_hook_took_is_free_again(void **state)
 {
 	(void)state;
@@ -261,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(a_ceiling_too_low_to_begin_with_is_an_error),
 	    cmocka_unit_test(work_within_the_budget_is_left_alone),
 	    cmocka_unit_test(a_watchdog_that_slept_wakes_up),
+	    cmocka_unit_test(each_worker_is_stopped_for_itself),
 	    cmocka_unit_test(memory_that_a_failed_hook_took_is_free_again),
 	    cmocka_unit_test(a_policy_that_hoards_fails_and_the_others_work),
 	};
