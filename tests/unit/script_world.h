@@ -211,6 +211,14 @@ static MW_UNUSED const char *world_eval_in(struct world *w, const char *before, 
 	return w->text;
 }
 
+/* The same while the file is loaded, where more time is allowed than in a hook. */
+static MW_UNUSED const char *world_eval_early(struct world *w, const char *before, const char *expression)
+{
+	char source[8192];
+	snprintf(source, sizeof(source), "%s local ok, early = pcall(function() return %s end)", before, expression);
+	return world_eval_in(w, source, "early");
+}
+
 static MW_UNUSED const char *world_eval(struct world *w, const char *expression)
 {
 	return world_eval_in(w, "", expression);
