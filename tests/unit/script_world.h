@@ -183,6 +183,21 @@ static MW_UNUSED struct world *world_with(const char *text)
 	return w;
 }
 
+/* A world with one policy that has this hook; its arguments are req, b, c and so on. */
+static MW_UNUSED struct world *world_of_hook(const char *kind, const char *hook, const char *body)
+{
+	char source[2048];
+	struct world *w = world_new();
+	snprintf(source, sizeof(source),
+	    "local P = mw.policy{ name = 'mine', api = 1, kind = '%s' }\nfunction P.%s(req, b, c) %s end return P", kind,
+	    hook, body);
+	world_add(w, source);
+	if (!world_load(w))
+		fprintf(stderr, "%s: %s\n", body, w->err.text);
+	mw_require(w->policies);
+	return w;
+}
+
 /* What loading this policy is refused with. */
 static MW_UNUSED const char *world_refusal(struct world *w)
 {

@@ -93,7 +93,8 @@ static void there_are_only_so_many_names(void **state)
 static void *add_many(void *all)
 {
 	for (int i = 0; i < 5000; i++) {
-		struct mw_stat *s = mw_stats_get(all, i % 2 ? MW_STR("a") : MW_STR("b"), MW_STAT_WINDOW, SECOND, NULL);
+		struct mw_stat *s = mw_stats_get(
+		    all, i % 2 ? MW_STR("a") : MW_STR("b"), MW_STAT_WINDOW, SECOND, NULL);
 		mw_stat_add(s, 1, 5);
 		view(s, 5);
 	}

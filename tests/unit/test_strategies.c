@@ -89,7 +89,8 @@ static void set_latency(struct world *w, double a, double b, double c)
 	double values[WORLD_TARGETS] = {a, b, c};
 	for (size_t i = 0; i < WORLD_TARGETS; i++) {
 		w->candidates[i].live.per_token_us = values[i] * 1000;
-		w->candidates[i].live.ttft_us = values[WORLD_TARGETS - 1 - i] * 1000; /* the other way round */
+		w->candidates[i].live.ttft_us =
+		    values[WORLD_TARGETS - 1 - i] * 1000; /* the other way round */
 	}
 }
 
