@@ -33,8 +33,9 @@ static void add_list(lua_State *L, struct choice *c, const char *what)
 		unsigned index;
 		lua_rawgeti(L, 1, (int)i);
 		if (mw_handle_kind(L, c->run, -1, &index) != MW_HANDLE_UP)
-			mw_raise(L, MW_CODE_ARGUMENT, "%s: item %zu must be a candidate of this call, not %s",
-			    what, i, mw_raise_show(L, -1).text);
+			mw_raise(L, MW_CODE_ARGUMENT,
+			    "%s: item %zu must be a candidate of this call, not %s", what, i,
+			    mw_raise_show(L, -1).text);
 		lua_pop(L, 1);
 		add(c, index);
 	}
@@ -52,7 +53,8 @@ static void take(lua_State *L, struct choice *c, const char *what)
 		return;
 	}
 	if (lua_type(L, 1) != LUA_TTABLE)
-		mw_raise(L, MW_CODE_ARGUMENT, "%s needs the candidates (ups) or a list of some, not %s", what,
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "%s needs the candidates (ups) or a list of some, not %s", what,
 		    mw_raise_show(L, 1).text);
 	add_list(L, c, what);
 }
@@ -70,7 +72,7 @@ static int push(lua_State *L, const struct choice *c)
 /* ---- scores: a field's name or a function ---- */
 
 struct scorer {
-	int idx;                      /* of the function; 0: it is a field */
+	int idx; /* of the function; 0: it is a field */
 	const struct mw_field *field;
 };
 
@@ -97,7 +99,8 @@ static struct scorer scorer_at(lua_State *L, int idx, const char *what)
 }
 
 /* The score of an item; nil comes as `absent`. */
-static double score(lua_State *L, struct choice *c, size_t i, const struct scorer *by, double absent)
+static double score(
+    lua_State *L, struct choice *c, size_t i, const struct scorer *by, double absent)
 {
 	unsigned index = c->items[i].index;
 	if (by->idx) {
@@ -111,7 +114,8 @@ static double score(lua_State *L, struct choice *c, size_t i, const struct score
 	double v = type == LUA_TNUMBER ? lua_tonumber(L, -1) : absent;
 	if ((type != LUA_TNUMBER && type != LUA_TNIL) || v != v)
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "mw.pick: a score must be a number, not %s; for what may be unknown give a function such as "
+		    "mw.pick: a score must be a number, not %s; for what may be unknown give a "
+		    "function such as "
 		    "function(u) return u.ttft_ms or 0 end",
 		    type == LUA_TNUMBER ? "NaN" : mw_raise_show(L, -1).text);
 	lua_pop(L, 1);

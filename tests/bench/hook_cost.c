@@ -17,22 +17,35 @@ struct subject {
 
 static const struct subject subjects[] = {
     {"empty admit", WORLD_HEAD("guard") "function P.admit(req, p) end" WORLD_TAIL, MW_HOOK_ADMIT},
-    {"empty route", WORLD_HEAD("route") "function P.route(req, ups, p) end" WORLD_TAIL, MW_HOOK_ROUTE},
-    {"read two fields", WORLD_HEAD("guard") "function P.admit(req) local a, b = req.model, req.key end" WORLD_TAIL,
-	MW_HOOK_ADMIT},
-    {"read a header", WORLD_HEAD("guard") "function P.admit(req) local a = req:header('x-team') end" WORLD_TAIL,
-	MW_HOOK_ADMIT},
-    {"set a tag", WORLD_HEAD("observe") "function P.complete(req) req:tag('team', 'blue') end" WORLD_TAIL, MW_HOOK_COMPLETE},
-    {"reject", WORLD_HEAD("guard") "function P.admit() return mw.reject{ status = 429, message = 'slow' } end" WORLD_TAIL,
-	MW_HOOK_ADMIT},
-    {"return ups[1]", WORLD_HEAD("route") "function P.route(req, ups) return ups[1] end" WORLD_TAIL, MW_HOOK_ROUTE},
-    {"p2c in Lua",
-	WORLD_HEAD("route") "local pair = mw.random.pair function P.route(req, ups) local i, j = pair(#ups) local a, b = "
-			    "ups[i], ups[j] if b.inflight < a.inflight then a, b = b, a end return { a, b } end" WORLD_TAIL,
+    {"empty route", WORLD_HEAD("route") "function P.route(req, ups, p) end" WORLD_TAIL,
 	MW_HOOK_ROUTE},
-    {"mw.pick.p2c", WORLD_HEAD("route") "function P.route(req, ups) return mw.pick.p2c(ups) end" WORLD_TAIL, MW_HOOK_ROUTE},
+    {"read two fields",
+	WORLD_HEAD("guard") "function P.admit(req) local a, b = req.model, req.key end" WORLD_TAIL,
+	MW_HOOK_ADMIT},
+    {"read a header",
+	WORLD_HEAD("guard") "function P.admit(req) local a = req:header('x-team') end" WORLD_TAIL,
+	MW_HOOK_ADMIT},
+    {"set a tag",
+	WORLD_HEAD("observe") "function P.complete(req) req:tag('team', 'blue') end" WORLD_TAIL,
+	MW_HOOK_COMPLETE},
+    {"reject",
+	WORLD_HEAD("guard") "function P.admit() return mw.reject{ status = 429, message = 'slow' } "
+			    "end" WORLD_TAIL,
+	MW_HOOK_ADMIT},
+    {"return ups[1]", WORLD_HEAD("route") "function P.route(req, ups) return ups[1] end" WORLD_TAIL,
+	MW_HOOK_ROUTE},
+    {"p2c in Lua",
+	WORLD_HEAD("route") "local pair = mw.random.pair function P.route(req, ups) local i, j = "
+			    "pair(#ups) local a, b = "
+			    "ups[i], ups[j] if b.inflight < a.inflight then a, b = b, a end return "
+			    "{ a, b } end" WORLD_TAIL,
+	MW_HOOK_ROUTE},
+    {"mw.pick.p2c",
+	WORLD_HEAD("route") "function P.route(req, ups) return mw.pick.p2c(ups) end" WORLD_TAIL,
+	MW_HOOK_ROUTE},
     {"plan with options",
-	WORLD_HEAD("route") "function P.route(req, ups) return mw.plan{ ups[1], ups[2], attempts = 2 } end" WORLD_TAIL,
+	WORLD_HEAD("route") "function P.route(req, ups) return mw.plan{ ups[1], ups[2], attempts = "
+			    "2 } end" WORLD_TAIL,
 	MW_HOOK_ROUTE},
     {"simple-shuffle", NULL, MW_HOOK_ROUTE},
     {"least-busy", NULL, MW_HOOK_ROUTE},
@@ -80,7 +93,8 @@ static double cost_ns(struct world *w, enum mw_hook hook)
 			run_once(w, hook);
 		double ns = (seconds() - begin) * 1e9 / RUNS;
 		best = MW_MIN(best, ns);
-		world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+		world_call(
+		    w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
 	}
 	return best;
 }
@@ -95,7 +109,8 @@ int main(void)
 		printf("%-20s %8.0f\n", s->name, cost_ns(w, s->hook));
 		mw_policies_tally(w->policies, &tally);
 		if (tally.errors) {
-			fprintf(stderr, "%s raised %llu errors\n", s->name, (unsigned long long)tally.errors);
+			fprintf(stderr, "%s raised %llu errors\n", s->name,
+			    (unsigned long long)tally.errors);
 			return 1;
 		}
 		world_free(w);

@@ -11,7 +11,8 @@
 static const char *const source =
     "local P = mw.policy{ name = 'odd', api = 1, kind = 'observe' } "
     "local function make(v, ups) "
-    "  if type(v) == 'string' and v:sub(1, 1) == '@' then return ups and ups[tonumber(v:sub(2))] or ups end "
+    "  if type(v) == 'string' and v:sub(1, 1) == '@' then return ups and ups[tonumber(v:sub(2))] "
+    "or ups end "
     "  if v == mw.json.null then return nil end "
     "  if type(v) ~= 'table' then return v end "
     "  local t = {} for k, x in pairs(v) do t[k] = make(x, ups) end "
@@ -42,7 +43,8 @@ static void check_route(void)
 	mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
 	mw_require(plan.n >= 1 && plan.n <= MW_PLAN_MAX && plan.attempts <= 100);
 	for (size_t i = 0; i < plan.n; i++)
-		mw_require(plan.steps[i].target >= w->targets && plan.steps[i].target < w->targets + WORLD_TARGETS);
+		mw_require(plan.steps[i].target >= w->targets &&
+			   plan.steps[i].target < w->targets + WORLD_TARGETS);
 }
 
 static void check_decision(const struct mw_decision *d, unsigned allowed)
@@ -61,15 +63,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		w = world_with(source);
 		atexit(leave);
 	}
-	int n = snprintf(body, sizeof(body), "{\"v\":%.*s}", (int)MW_MIN(size, 4000u), (const char *)data);
+	int n = snprintf(
+	    body, sizeof(body), "{\"v\":%.*s}", (int)MW_MIN(size, 4000u), (const char *)data);
 	if (n < 0 || !mw_json_peek(mw_strn(body, (size_t)n), NULL, NULL, 0, &root, NULL))
 		return 0;
 	world_call(w, body);
-	struct mw_attempt at = {.number = 1, .target = &w->targets[0], .status = 500, .error = MW_ERR_UPSTREAM};
+	struct mw_attempt at = {
+	    .number = 1, .target = &w->targets[0], .status = 500, .error = MW_ERR_UPSTREAM};
 	check_route();
 	mw_hook_admit(w->policies, &w->call, &d);
 	check_decision(&d, 1 << MW_GO | 1 << MW_REJECT | 1 << MW_ANSWER);
 	mw_hook_result(w->policies, &w->call, &at, &d);
-	check_decision(&d, 1 << MW_GO | 1 << MW_ACCEPT | 1 << MW_NEXT | 1 << MW_RETRY | 1 << MW_FAIL);
+	check_decision(
+	    &d, 1 << MW_GO | 1 << MW_ACCEPT | 1 << MW_NEXT | 1 << MW_RETRY | 1 << MW_FAIL);
 	return 0;
 }

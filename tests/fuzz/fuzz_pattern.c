@@ -64,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	size_t n = MW_MIN((size_t)data[0], size - 1), at = 0, end;
-	struct mw_str pattern = {(const char *)data + 1, n}, text = {(const char *)data + 1 + n, size - 1 - n};
+	struct mw_str pattern = {(const char *)data + 1, n},
+		      text = {(const char *)data + 1 + n, size - 1 - n};
 	struct mw_pattern m;
 	/* to the stock library a zero byte ends a pattern, and a plain text is none */
 	if (memchr(pattern.p, 0, pattern.n) || mw_pattern_is_plain(pattern) || n > STOCK_DEPTH)
@@ -77,7 +78,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	bool good = !m.fault && !(hit && has_open_capture(&m));
 	if (find_stock(L, text, pattern) != good)
-		differ(pattern, text, good ? "the stock library raises" : m.fault ? m.fault : "an open capture");
+		differ(pattern, text,
+		    good      ? "the stock library raises"
+		    : m.fault ? m.fault
+			      : "an open capture");
 	if (!good)
 		return 0;
 	if (hit != !lua_isnil(L, 1))

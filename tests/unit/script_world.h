@@ -20,6 +20,7 @@ struct world {
 	struct mw_env env;
 	uint64_t now, wall;
 	struct mw_watchdog *watchdog;
+	bool own_watchdog;
 	struct mw_guard *guard;
 	struct mw_stats *stats;
 	struct mw_settings settings;
@@ -92,8 +93,8 @@ static MW_UNUSED void world_make_targets(struct world *w)
 	}
 }
 
-/* A world without policies; add some, then world_load. */
-static MW_UNUSED struct world *world_new(void)
+/* A world without policies under this watchdog; add some, then world_load. */
+static MW_UNUSED struct world *world_under(struct mw_watchdog *watchdog)
 {
 	struct world *w = mw_mem_zalloc(sizeof(*w));
 	mw_log_set_level(MW_LOG_OFF);
@@ -101,7 +102,7 @@ static MW_UNUSED struct world *world_new(void)
 	mw_rng_seed(&w->env.rng, 42);
 	w->now = 1000000000;
 	w->wall = 1700000000000000;
-	w->watchdog = mw_watchdog_new();
+	w->watchdog = watchdog;
 	w->guard = mw_guard_new(w->watchdog);
 	w->stats = mw_stats_new();
 	w->arena = mw_arena_new();
@@ -120,6 +121,13 @@ static MW_UNUSED struct world *world_new(void)
 	w->headers[3] = (struct mw_header){MW_STR("Empty"), MW_STR("")};
 	world_make_targets(w);
 	world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+	return w;
+}
+
+static MW_UNUSED struct world *world_new(void)
+{
+	struct world *w = world_under(mw_watchdog_new());
+	w->own_watchdog = true;
 	return w;
 }
 
@@ -156,7 +164,8 @@ static MW_UNUSED void world_free(struct world *w)
 	mw_arena_free(w->arena);
 	mw_stats_free(w->stats);
 	mw_guard_free(w->guard);
-	mw_watchdog_free(w->watchdog);
+	if (w->own_watchdog)
+		mw_watchdog_free(w->watchdog);
 	mw_mem_free(w);
 }
 
@@ -170,6 +179,21 @@ static MW_UNUSED struct world *world_with(const char *text)
 	world_add(w, text);
 	if (!world_load(w))
 		fprintf(stderr, "does not load: %s\n", w->err.text);
+	mw_require(w->policies);
+	return w;
+}
+
+/* A world with one policy that has this hook; its arguments are req, b, c and so on. */
+static MW_UNUSED struct world *world_of_hook(const char *kind, const char *hook, const char *body)
+{
+	char source[2048];
+	struct world *w = world_new();
+	snprintf(source, sizeof(source),
+	    "local P = mw.policy{ name = 'mine', api = 1, kind = '%s' }\nfunction P.%s(req, b, c) %s end return P", kind,
+	    hook, body);
+	world_add(w, source);
+	if (!world_load(w))
+		fprintf(stderr, "%s: %s\n", body, w->err.text);
 	mw_require(w->policies);
 	return w;
 }
@@ -200,6 +224,14 @@ static MW_UNUSED const char *world_eval_in(struct world *w, const char *before, 
 	mw_hook_admit(w->policies, &w->call, &d);
 	snprintf(w->text, sizeof(w->text), "%.*s", MW_FMT(d.verdict == MW_ANSWER ? d.text : d.message));
 	return w->text;
+}
+
+/* The same while the file is loaded, where more time is allowed than in a hook. */
+static MW_UNUSED const char *world_eval_early(struct world *w, const char *before, const char *expression)
+{
+	char source[8192];
+	snprintf(source, sizeof(source), "%s local ok, early = pcall(function() return %s end)", before, expression);
+	return world_eval_in(w, source, "early");
 }
 
 static MW_UNUSED const char *world_eval(struct world *w, const char *expression)

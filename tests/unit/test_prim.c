@@ -42,9 +42,12 @@ static void raises(struct world *w, const char *expression, const char *part)
 static void a_request_has_these_fields(void **state)
 {
 	struct world *w = *state;
-	world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},"
-		      "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},{\"type\":\"image_url\"},"
-		      "{\"type\":\"text\",\"text\":\"tw\\u00f6\"}]},{\"role\":\"assistant\",\"content\":null}]}");
+	world_call(w,
+	    "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},"
+	    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},{\"type\":"
+	    "\"image_url\"},"
+	    "{\"type\":\"text\",\"text\":\"tw\\u00f6\"}]},{\"role\":\"assistant\",\"content\":null}"
+	    "]}");
 	is(w, "req.id", "11111111-2222-3333-4444-555555555555");
 	is(w, "req.model", "gpt");
 	is(w, "req.group", "gpt");
@@ -66,9 +69,12 @@ static void a_request_has_these_fields(void **state)
 static void text_joins_the_parts_of_a_message(void **state)
 {
 	struct world *w = *state;
-	world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"be \\\"brief\\\"\"},"
-		      "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},{\"type\":\"image_url\"},"
-		      "{\"type\":\"text\",\"text\":\"tw\\u00f6\"}]},{\"role\":\"assistant\",\"content\":null}]}");
+	world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"be "
+		      "\\\"brief\\\"\"},"
+		      "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},{"
+		      "\"type\":\"image_url\"},"
+		      "{\"type\":\"text\",\"text\":\"tw\\u00f6\"}]},{\"role\":\"assistant\","
+		      "\"content\":null}]}");
 	is(w, "req:text(1)", "be \"brief\"");
 	is(w, "req:text(2)", "one\ntw\xc3\xb6");
 	is(w, "req:text(-2)", "one\ntw\xc3\xb6");
@@ -85,7 +91,8 @@ static void text_joins_the_parts_of_a_message(void **state)
 static void get_reads_by_path(void **state)
 {
 	struct world *w = *state;
-	world_call(w, "{\"model\":\"gpt\",\"messages\":[],\"a\":{\"b\":[10,{\"c\":\"x\"}],\"n\":null,\"t\":true},"
+	world_call(w, "{\"model\":\"gpt\",\"messages\":[],\"a\":{\"b\":[10,{\"c\":\"x\"}],\"n\":"
+		      "null,\"t\":true},"
 		      "\"big\":12345678901234567890}");
 	is(w, "req:get('a.b.1')", "10");
 	is(w, "req:get('a.b.2.c')", "x");
@@ -114,8 +121,10 @@ static void header_reads_what_is_no_secret(void **state)
 static void tags_are_set_and_read(void **state)
 {
 	struct world *w = *state;
-	static const char *const set = "local function set(req) req:tag('a', 'x') req:tag('a', 'y') req:tag('n', 5) end";
-	assert_string_equal(world_eval_in(w, set, "(set(req) or '') .. req:tag('a') .. req.tags.n"), "y5");
+	static const char *const set =
+	    "local function set(req) req:tag('a', 'x') req:tag('a', 'y') req:tag('n', 5) end";
+	assert_string_equal(
+	    world_eval_in(w, set, "(set(req) or '') .. req:tag('a') .. req.tags.n"), "y5");
 }
 
 /* ---- candidates ---- */
@@ -124,7 +133,8 @@ static void run_route(struct world *w, const char *body, struct mw_plan *plan)
 {
 	char source[2048];
 	struct mw_policy_tally tally;
-	snprintf(source, sizeof(source), WORLD_HEAD("route") "function P.route(req, ups, p) %s end" WORLD_TAIL, body);
+	snprintf(source, sizeof(source),
+	    WORLD_HEAD("route") "function P.route(req, ups, p) %s end" WORLD_TAIL, body);
 	mw_policies_free(w->policies);
 	w->policies = NULL;
 	w->bundle.n_policies = w->model.n_policies = w->sources[0].n_files = 0;
@@ -147,17 +157,26 @@ static void a_candidate_has_these_fields(void **state)
 	w->targets[0].tpm = 1000;
 	w->targets[0].order = 1;
 	w->targets[0].price = &price;
-	w->candidates[0].live = (struct mw_health_view){
-	    .inflight = 4, .ttft_us = 250000, .total_us = 1500000, .per_token_us = 20500, .error_rate = 0.25, .calls = 8};
+	w->candidates[0].live = (struct mw_health_view){.inflight = 4,
+	    .ttft_us = 250000,
+	    .total_us = 1500000,
+	    .per_token_us = 20500,
+	    .error_rate = 0.25,
+	    .calls = 8};
 	run_route(w,
-	    "local u, v = ups[1], ups[2] assert(#ups == 3 and ups[4] == nil and ups[0] == nil and ups[1.5] == nil) "
-	    "assert(u.id == 'a' and u.provider == 'openai' and u.model == 'gpt-x' and u.group == 'gpt') "
+	    "local u, v = ups[1], ups[2] assert(#ups == 3 and ups[4] == nil and ups[0] == nil and "
+	    "ups[1.5] == nil) "
+	    "assert(u.id == 'a' and u.provider == 'openai' and u.model == 'gpt-x' and u.group == "
+	    "'gpt') "
 	    "assert(u.weight == 2.5 and u.rpm == 60 and u.tpm == 1000 and u.order == 1) "
-	    "assert(u.inflight == 4 and u.ttft_ms == 250 and u.total_ms == 1500 and u.per_token_ms == 20.5) "
+	    "assert(u.inflight == 4 and u.ttft_ms == 250 and u.total_ms == 1500 and u.per_token_ms "
+	    "== 20.5) "
 	    "assert(u.error_rate == 0.25 and u.calls == 8) "
 	    "assert(math.abs(u.price_in - 2.5) < 1e-9 and math.abs(u.price_out - 10) < 1e-9) "
-	    "for _, f in ipairs{ 'weight', 'rpm', 'tpm', 'order', 'ttft_ms', 'total_ms', 'per_token_ms', 'price_in', "
-	    "'price_out' } do assert(v[f] == nil, f) end assert(v.inflight == 0 and v.calls == 0 and v.error_rate == 0) "
+	    "for _, f in ipairs{ 'weight', 'rpm', 'tpm', 'order', 'ttft_ms', 'total_ms', "
+	    "'per_token_ms', 'price_in', "
+	    "'price_out' } do assert(v[f] == nil, f) end assert(v.inflight == 0 and v.calls == 0 "
+	    "and v.error_rate == 0) "
 	    "assert(ups[1] == u and ups[1] ~= ups[2])",
 	    &plan);
 }
@@ -222,7 +241,9 @@ static void weighted_draws_by_weight(void **state)
 	assert_in_range(first[2], 6750, 7250);
 	/* and among what is left by what is left: 1 to 2 */
 	assert_in_range(second[0] * 3, first[2] * 9 / 10, first[2] * 11 / 10);
-	order(w, "return { mw.pick.weighted(ups, function(u) return u.id == 'b' and 1 or 0 end)[1] }", "b");
+	order(w,
+	    "return { mw.pick.weighted(ups, function(u) return u.id == 'b' and 1 or 0 end)[1] }",
+	    "b");
 }
 
 static void p2c_takes_the_better_of_two(void **state)
@@ -259,15 +280,21 @@ static void rr_takes_turns(void **state)
 static void pick_says_what_it_cannot_take(void **state)
 {
 	struct world *w = *state;
-	raises(w, "mw.pick.min({}, 5)", "MW501 mw.pick.min needs a field's name or a function, not number 5");
-	raises(w, "mw.pick.min(5, 'inflight')", "MW501 mw.pick.min needs the candidates (ups) or a list of some");
+	raises(w, "mw.pick.min({}, 5)",
+	    "MW501 mw.pick.min needs a field's name or a function, not number 5");
+	raises(w, "mw.pick.min(5, 'inflight')",
+	    "MW501 mw.pick.min needs the candidates (ups) or a list of some");
 	raises(w, "mw.pick.rr({ 1 })", "MW501 mw.pick.rr: item 1 must be a candidate");
 	struct mw_plan plan;
 	run_route(w,
-	    "local ok, e = pcall(mw.pick.min, ups, 'ttft_ms') assert(not ok and e:find('a score must be a number, not nil', 1, "
-	    "true), e) ok, e = pcall(mw.pick.min, ups, 'inflght') assert(e:find(\"did you mean 'inflight'\", 1, true), e) "
-	    "ok, e = pcall(mw.pick.min, ups, function() return 'x' end) assert(e:find('not string \"x\"', 1, true), e) "
-	    "ok, e = pcall(mw.pick.min, ups, function() return 0/0 end) assert(e:find('MW501', 1, true), e)",
+	    "local ok, e = pcall(mw.pick.min, ups, 'ttft_ms') assert(not ok and e:find('a score "
+	    "must be a number, not nil', 1, "
+	    "true), e) ok, e = pcall(mw.pick.min, ups, 'inflght') assert(e:find(\"did you mean "
+	    "'inflight'\", 1, true), e) "
+	    "ok, e = pcall(mw.pick.min, ups, function() return 'x' end) assert(e:find('not string "
+	    "\"x\"', 1, true), e) "
+	    "ok, e = pcall(mw.pick.min, ups, function() return 0/0 end) assert(e:find('MW501', 1, "
+	    "true), e)",
 	    &plan);
 }
 
@@ -277,7 +304,8 @@ static void random_numbers_come_from_the_environment(void **state)
 {
 	struct world *w = *state;
 	static const char *const draw =
-	    "table.concat({ mw.random.unit(), mw.random.int(100), mw.random.int(5, 6), mw.random.exp(3), "
+	    "table.concat({ mw.random.unit(), mw.random.int(100), mw.random.int(5, 6), "
+	    "mw.random.exp(3), "
 	    "mw.random.normal(0, 1), math.random(), math.random(10), math.random(3, 4) }, ' ')";
 	char first[256];
 	mw_rng_seed(&w->env.rng, 7);
@@ -291,12 +319,17 @@ static void random_numbers_lie_where_they_should(void **state)
 {
 	struct world *w = *state;
 	const char *said = world_eval_in(w,
-	    "local sum, sum_exp, sum_normal = 0, 0, 0 for i = 1, 2000 do local u = mw.random.unit() "
-	    "assert(u >= 0 and u < 1) sum = sum + u local n = mw.random.int(3) assert(n >= 1 and n <= 3 and n % 1 == 0) "
-	    "local a, b = mw.random.pair(3) assert(a ~= b and a >= 1 and a <= 3 and b >= 1 and b <= 3) "
-	    "sum_exp = sum_exp + mw.random.exp(10) sum_normal = sum_normal + mw.random.normal(5, 2) end "
+	    "local sum, sum_exp, sum_normal = 0, 0, 0 for i = 1, 2000 do local u = "
+	    "mw.random.unit() "
+	    "assert(u >= 0 and u < 1) sum = sum + u local n = mw.random.int(3) assert(n >= 1 and n "
+	    "<= 3 and n % 1 == 0) "
+	    "local a, b = mw.random.pair(3) assert(a ~= b and a >= 1 and a <= 3 and b >= 1 and b "
+	    "<= 3) "
+	    "sum_exp = sum_exp + mw.random.exp(10) sum_normal = sum_normal + mw.random.normal(5, "
+	    "2) end "
 	    "local one, other = mw.random.pair(1) assert(one == 1 and other == 1) "
-	    "assert(math.abs(sum / 2000 - 0.5) < 0.05, sum) assert(math.abs(sum_exp / 2000 - 10) < 1.5, sum_exp) "
+	    "assert(math.abs(sum / 2000 - 0.5) < 0.05, sum) assert(math.abs(sum_exp / 2000 - 10) < "
+	    "1.5, sum_exp) "
 	    "assert(math.abs(sum_normal / 2000 - 5) < 0.3, sum_normal) local t = { 1, 2, 3, 4, 5 } "
 	    "mw.random.shuffle(t) table.sort(t) assert(table.concat(t) == '12345')",
 	    "'good'");
@@ -319,13 +352,15 @@ static void json_goes_both_ways(void **state)
 {
 	struct world *w = *state;
 	is(w, "mw.json.encode({ a = 1, b = { 'x', true } })", "{\"a\":1,\"b\":[\"x\",true]}");
-	is(w, "mw.json.encode(mw.json.decode('{\"z\":1,\"a\":[],\"n\":null}'))", "{\"z\":1,\"a\":[],\"n\":null}");
+	is(w, "mw.json.encode(mw.json.decode('{\"z\":1,\"a\":[],\"n\":null}'))",
+	    "{\"z\":1,\"a\":[],\"n\":null}");
 	is(w, "mw.json.encode(mw.json.array{})", "[]");
 	is(w, "mw.json.decode('[1,2]')[2]", "2");
 	is(w, "(mw.json.decode('{'))", "nil");
 	is(w, "select('#', mw.json.decode('{'))", "2");
 	raises(w, "mw.json.encode(pcall)", "MW501");
-	assert_contains(world_eval_in(w, "local s = ('[1]'):rep(300000) s = s .. s", "select(2, mw.json.decode(s))"),
+	assert_contains(world_eval_in(w, "local s = ('[1]'):rep(300000) s = s .. s",
+			    "select(2, mw.json.decode(s))"),
 	    "a text of 1800000 bytes; up to 1048576 are allowed");
 }
 
@@ -357,18 +392,21 @@ static const char *stats_text(struct world *w, const char *code)
 	struct mw_decision d;
 	mw_hook_admit(w->policies, &w->call, &d);
 	(void)code;
-	snprintf(w->text, sizeof(w->text), "%.*s", MW_FMT(d.verdict == MW_ANSWER ? d.text : d.message));
+	snprintf(
+	    w->text, sizeof(w->text), "%.*s", MW_FMT(d.verdict == MW_ANSWER ? d.text : d.message));
 	return w->text;
 }
 
 static void stats_outlive_the_version_that_made_them(void **state)
 {
 	struct world *w = *state;
-	static const char *const source =
-	    WORLD_HEAD("guard") "local mean, seen = mw.stats.ewma('mean', { tau_s = 10 }), mw.stats.window('seen', { s = 60 }) "
-				"function P.admit() local t = table.concat({ tostring(mean:get()), seen:count(), seen:sum(), "
-				"tostring(seen:mean()), seen:rate() }, ' ') mean:add(4) seen:add(6) "
-				"return mw.answer{ text = t } end" WORLD_TAIL;
+	static const char *const source = WORLD_HEAD(
+	    "guard") "local mean, seen = mw.stats.ewma('mean', { tau_s = 10 }), "
+		     "mw.stats.window('seen', { s = 60 }) "
+		     "function P.admit() local t = table.concat({ tostring(mean:get()), "
+		     "seen:count(), seen:sum(), "
+		     "tostring(seen:mean()), seen:rate() }, ' ') mean:add(4) seen:add(6) "
+		     "return mw.answer{ text = t } end" WORLD_TAIL;
 	world_add(w, source);
 	assert_true(world_load(w));
 	assert_string_equal(stats_text(w, source), "nil 0 0 nil 0");
@@ -383,9 +421,11 @@ static void stats_outlive_the_version_that_made_them(void **state)
 static void samples_of_a_failed_hook_are_dropped(void **state)
 {
 	struct world *w = *state;
-	world_add(w, WORLD_HEAD("guard") "local n, fail = mw.stats.window('n'), true "
-					 "function P.admit() n:add(1) if fail then fail = false error('x') end "
-					 "return mw.answer{ text = tostring(n:count()) } end" WORLD_TAIL);
+	world_add(w,
+	    WORLD_HEAD(
+		"guard") "local n, fail = mw.stats.window('n'), true "
+			 "function P.admit() n:add(1) if fail then fail = false error('x') end "
+			 "return mw.answer{ text = tostring(n:count()) } end" WORLD_TAIL);
 	assert_true(world_load(w));
 	stats_text(w, "");
 	assert_string_equal(stats_text(w, ""), "0");
@@ -395,9 +435,12 @@ static void samples_of_a_failed_hook_are_dropped(void **state)
 static void policies_do_not_share_names_of_stats(void **state)
 {
 	struct world *w = *state;
-	world_add(w, WORLD_HEAD("observe") "local n = mw.stats.window('n') function P.admit() n:add(1) end" WORLD_TAIL);
-	world_add(w, "local P = mw.policy{ name = 'other', api = 1, kind = 'guard' } local n = mw.stats.window('n') "
-		     "function P.admit() return mw.answer{ text = tostring(n:count()) } end return P");
+	world_add(w, WORLD_HEAD("observe") "local n = mw.stats.window('n') function P.admit() "
+					   "n:add(1) end" WORLD_TAIL);
+	world_add(w,
+	    "local P = mw.policy{ name = 'other', api = 1, kind = 'guard' } local n = "
+	    "mw.stats.window('n') "
+	    "function P.admit() return mw.answer{ text = tostring(n:count()) } end return P");
 	assert_true(world_load(w));
 	assert_string_equal(stats_text(w, ""), "0");
 	assert_string_equal(stats_text(w, ""), "0");
@@ -406,7 +449,8 @@ static void policies_do_not_share_names_of_stats(void **state)
 static void stats_say_what_they_cannot_take(void **state)
 {
 	struct world *w = *state;
-	raises(w, "mw.stats.ewma('x', { tau = 5 })", "MW501 mw.stats.ewma has no 'tau' (did you mean 'tau_s'?)");
+	raises(w, "mw.stats.ewma('x', { tau = 5 })",
+	    "MW501 mw.stats.ewma has no 'tau' (did you mean 'tau_s'?)");
 	raises(w, "mw.stats.window()", "string expected");
 	raises(w, "mw.stats.window(('x'):rep(500))", "MW501 mw.stats: a name of 505 bytes");
 	raises(w, "mw.stats.ewma('y') and mw.stats.window('y')", "already the name of an ewma");
@@ -417,8 +461,10 @@ static void stats_say_what_they_cannot_take(void **state)
 static void lines_go_to_the_log_so_many_a_second(void **state)
 {
 	struct world *w = *state;
-	world_add(w, WORLD_HEAD("observe") "function P.admit(req) for i = 1, 30 do mw.log.warn('over\\nlimit', "
-					   "{ n = i, who = 'me', ok = true, z = {} }) end end" WORLD_TAIL);
+	world_add(w,
+	    WORLD_HEAD(
+		"observe") "function P.admit(req) for i = 1, 30 do mw.log.warn('over\\nlimit', "
+			   "{ n = i, who = 'me', ok = true, z = {} }) end end" WORLD_TAIL);
 	assert_true(world_load(w));
 	FILE *file = tmpfile();
 	int saved = dup(STDERR_FILENO);
@@ -432,7 +478,8 @@ static void lines_go_to_the_log_so_many_a_second(void **state)
 	rewind(file);
 	w->text[fread(w->text, 1, sizeof(w->text) - 1, file)] = '\0';
 	fclose(file);
-	assert_contains(w->text, "warn  policy mine: over\\x0alimit n=1 ok=true who=me z=a table\n");
+	assert_contains(
+	    w->text, "warn  policy mine: over\\x0alimit n=1 ok=true who=me z=a table\n");
 	assert_contains(w->text, "n=10 ");
 	assert_null(strstr(w->text, "n=11 "));
 }
