@@ -232,16 +232,16 @@ static size_t count_stars(struct mw_str s)
 	return n;
 }
 
-static bool check_names(struct mw_reading *r, const struct mw_deployment *d)
+static bool check_names(struct mw_reading *r, const struct mw_deployment *d, int line)
 {
 	if (!d->group.n)
-		mw_settings_fault(r, d->line, "this entry of model_list has no model_name");
+		mw_settings_fault(r, line, "this entry of model_list has no model_name");
 	else if (!d->model.n)
 		mw_settings_fault(r, d->line,
 		    "model_name %.*s: litellm_params.model is missing, such as %s",
 		    MW_FMT(d->group), "openai/gpt-4o");
 	else if (count_stars(d->group) > 1 || count_stars(d->model) > 1)
-		mw_settings_fault(r, d->line, "model_name %.*s: a name can hold one '*', not more",
+		mw_settings_fault(r, line, "model_name %.*s: a name can hold one '*', not more",
 		    MW_FMT(d->group));
 	else if (mw_str_is(d->model, "*") && !mw_str_ends(d->group, d->model))
 		mw_settings_fault(r, d->line,
@@ -299,23 +299,24 @@ static void read_entry(struct models *m, const struct mw_yaml *item)
 	struct mw_reading *r = m->r;
 	if (item->kind != MW_YAML_MAP) {
 		mw_settings_fault(r, item->line, "an entry of model_list is %s, which is not a map",
-		    mw_yaml_kind_name(item->kind));
+		    mw_settings_shown(r, item));
 		return;
 	}
 	struct mw_deployment *d = mw_arena_zalloc(r->arena, sizeof(*d));
 	mw_settings_check(r, MW_BLOCK_ENTRY, item);
 	d->file = r->file;
-	d->line = item->line;
 	d->params = mw_settings_given(item, "litellm_params");
 	d->info = mw_settings_given(item, "model_info");
 	mw_settings_check(r, MW_BLOCK_PARAMS, d->params);
 	mw_settings_check(r, MW_BLOCK_INFO, d->info);
 	d->group = mw_settings_text(mw_settings_given(item, "model_name"));
-	d->model = mw_settings_text(mw_settings_given(d->params, "model"));
+	const struct mw_yaml *model = mw_settings_given(d->params, "model");
+	d->model = mw_settings_text(model);
+	d->line = model ? model->line : d->params ? d->params->line : item->line;
 	const struct mw_yaml *credential = mw_settings_given(d->params, "litellm_credential_name");
 	if (credential)
 		d->credential = find_credential(r, credential);
-	if (!check_names(r, d))
+	if (!check_names(r, d, item->line))
 		return;
 	if (mw_str_is(d->model, "*") && !mw_settings_param(d, "custom_llm_provider"))
 		m->open[m->n_open++] = d;

@@ -136,12 +136,17 @@ static void a_model_is_found_by_ever_less_of_its_name(void **state)
 static void a_merge_puts_entries_over_entries(void **state)
 {
 	(void)state;
-	struct mw_prices *p =
-	    parse("{\"a\": {\"input_cost_per_token\": 1}, \"b\": {\"input_cost_per_token\": 1}}");
+	struct mw_prices *p = parse(
+	    "{\"a\": {\"input_cost_per_token\": 1}, \"b\": {\"input_cost_per_token\": 1}, \"x/d\": "
+	    "{\"input_cost_per_token\": 1}, \"x/d-20240101\": {\"input_cost_per_token\": 5}}");
 	struct mw_prices *over =
-	    parse("{\"b\": {\"output_cost_per_token\": 2}, \"c\": {\"input_cost_per_token\": 3}}");
+	    parse("{\"b\": {\"output_cost_per_token\": 2}, \"c\": {\"input_cost_per_token\": 3}, "
+	          "\"d\": {\"input_cost_per_token\": 4}}");
 	mw_prices_merge(p, over);
 	mw_prices_free(over);
+	assert_int_equal(find(p, "x", "d")->base.input, 4000000000000); /* by its shorter name */
+	assert_int_equal(
+	    find(p, "x", "d-20240101")->base.input, 5000000000000); /* but not by less */
 	assert_int_equal(find(p, "", "a")->base.input, 1000000000000);
 	assert_int_equal(find(p, "", "b")->base.input, -1); /* an entry is replaced whole */
 	assert_int_equal(find(p, "", "b")->base.output, 2000000000000);

@@ -197,6 +197,24 @@ static void policies_in_order_and_the_strategy_last(void **state)
 	mw_settings_unref(s);
 }
 
+static void a_policy_may_be_bound_to_a_pattern(void **state)
+{
+	struct mw_settings *s =
+	    good(*state, ABC "policies:\n"
+			     "- {name: x, models: 'w/*'}\n"
+			     "- {name: y, models: ['*']}\n"
+			     "router_settings: {model_group_alias: {same: w/some, w/n: a}}\n");
+	static const size_t of_a[] = {1, 2}, of_w[] = {0, 1, 2};
+	assert_int_equal(find(s, "a")->n_policies, 2);
+	assert_memory_equal(find(s, "a")->policies, of_a, sizeof(of_a));
+	static const char *const all[] = {"w/any", "same", "w/n"};
+	for (size_t i = 0; i < MW_LEN(all); i++) {
+		assert_int_equal(find(s, all[i])->n_policies, 3);
+		assert_memory_equal(find(s, all[i])->policies, of_w, sizeof(of_w));
+	}
+	mw_settings_unref(s);
+}
+
 /* ---- one model, nearest names, references ---------------------------------------------------- */
 
 static void one_model_from_the_command_line(void **state)
@@ -288,6 +306,7 @@ int main(void)
 	    TEST(an_alias_wins_over_a_model_of_its_name),
 	    TEST(fallbacks_of_all_forms),
 	    TEST(policies_in_order_and_the_strategy_last),
+	    TEST(a_policy_may_be_bound_to_a_pattern),
 	    TEST(one_model_from_the_command_line),
 	    TEST(the_nearest_names_best_first),
 	    TEST(a_snapshot_lives_as_long_as_it_is_held),
