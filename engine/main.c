@@ -351,6 +351,7 @@ static bool prepare(struct program *p, struct mw_err *err)
 	    .metrics = p->metrics,
 	    .healths = p->healths,
 	    .prepare = mw_runtime_prepare,
+	    .wildcards = mw_runtime_wildcards,
 	    .arg = p->runtime,
 	    .warn = warn,
 	    .price_table = embedded("lua/prices.json"),

@@ -166,11 +166,13 @@ local SILENT = { start = true, usage = true, ["end"] = true }
 local Stream = {}
 Stream.__index = Stream
 
+-- opts.resumed: the client has the beginning of the stream already; opts.finished: its finish too.
 function runtime.open(index, opts)
 	local target = targets[index]
 	local ctx = context(target, opts)
 	return setmetatable({
-		source = target.chat.decoder(ctx), sink = client_dialect("chat", opts).encoder(ctx), state = EMPTY,
+		source = target.chat.decoder(ctx), sink = client_dialect("chat", opts).encoder(ctx),
+		state = opts.resumed and CONTENT or EMPTY, finished = opts.finished,
 	}, Stream)
 end
 
@@ -215,7 +217,7 @@ function Stream:event(name, data)
 end
 
 function Stream:whole()
-	return self.state == WHOLE or self.source:whole()
+	return self.finished or self.state == WHOLE or self.source:whole()
 end
 
 -- What is left to say after a proper end.

@@ -10,6 +10,58 @@
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+/* `name` is raw, with its quotes. */
+static bool is_name(struct mw_str name, const char *z)
+{
+	return mw_str_is(mw_strn(name.p + 1, name.n - 2), z);
+}
+
+static bool is_foreign(struct mw_str name)
+{
+	return is_name(name, "cache_control") || is_name(name, "thinking_blocks") ||
+	       is_name(name, "reasoning_content") || is_name(name, "provider_specific_fields") ||
+	       is_name(name, "extra_content");
+}
+
+/* Has any of a list's objects (parts, tool calls) a member that OpenAI does not know? */
+static bool foreign_items(struct mw_json list)
+{
+	struct mw_str name;
+	struct mw_json item, v;
+	if (list.kind != MW_JSON_ARRAY)
+		return false;
+	for (size_t at = 0; mw_json_next(list, &at, &name, &item);)
+		for (size_t in = 0;
+		     item.kind == MW_JSON_OBJECT && mw_json_next(item, &in, &name, &v);)
+			if (is_foreign(name))
+				return true;
+	return false;
+}
+
+static bool foreign_message(struct mw_json message)
+{
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0;
+	     message.kind == MW_JSON_OBJECT && mw_json_next(message, &at, &name, &v);)
+		if (is_foreign(name) || (v.kind == MW_JSON_ARRAY && foreign_items(v)))
+			return true;
+	return false;
+}
+
+bool mw_pass_fits(const struct mw_call *call)
+{
+	struct mw_str name;
+	struct mw_json message;
+	struct mw_json messages = call->members[MW_M_MESSAGES];
+	if (call->kind != MW_KIND_CHAT)
+		return true;
+	for (size_t at = 0; mw_json_next(messages, &at, &name, &message);)
+		if (foreign_message(message))
+			return false;
+	return !foreign_items(call->members[MW_M_TOOLS]);
+}
+
 /* Replaces `old`, a slice of text, by `by`. */
 static struct mw_str splice(
     struct mw_arena *a, struct mw_str text, struct mw_str old, struct mw_str by)
@@ -66,11 +118,6 @@ bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_s
 static struct mw_str unquoted(struct mw_json v)
 {
 	return v.kind == MW_JSON_STRING ? mw_strn(v.raw.p + 1, v.raw.n - 2) : MW_NOSTR;
-}
-
-static bool is_name(struct mw_str name, const char *z)
-{
-	return mw_str_is(mw_strn(name.p + 1, name.n - 2), z);
 }
 
 static bool is_finish(struct mw_json v)

@@ -10,6 +10,10 @@
 
 #include "call/call.h"
 
+/* May the call's messages go to OpenAI as they are? Not if they hold what only other vendors know and our
+ * own answers brought into them: signed thoughts, cache marks, signatures of tool calls. */
+bool mw_pass_fits(const struct mw_call *call);
+
 /* The body to send, from `body` (the call's, without the members that are ours): model replaced,
  * usage asked for in a stream where `ask_usage`. In the call's arena. */
 bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,

@@ -89,12 +89,8 @@ static bool is_done(struct mw_str data)
 static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
 {
 	struct mw_reader *r = &walk->reader;
-	if (r->finished && is_done(e->data)) {
-		r->whole = true; /* what has passed as bytes was the whole answer */
-		return true;
-	}
 	if (!r->stream)
-		r->stream = mw_stream_open(&walk->translation);
+		r->stream = mw_stream_open(&walk->translation, r->passed, r->finished);
 	if (!r->stream)
 		return fail(walk, MW_ERR_INTERNAL, "the reply could not be translated");
 	enum mw_stream_state state = MW_STREAM_EMPTY;
@@ -126,6 +122,7 @@ static bool pass_event(struct mw_walk *walk, const struct mw_sse_event *e)
 	if (chunk.only_usage && !call->include_usage)
 		r->out.n = before; /* asked for by us, not by the client */
 	r->progress += chunk.content || chunk.finish.p;
+	r->passed = true;
 	if (chunk.finish.p) {
 		r->finished = true;
 		call->finish = mw_arena_dup(call->arena, chunk.finish);

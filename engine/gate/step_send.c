@@ -100,9 +100,7 @@ static void describe(struct mw_walk *walk)
 	    .drop_params = t->drop_params || walk->drop_params,
 	    .arena = call->arena,
 	};
-	bool same_dialect =
-	    call->kind == MW_KIND_CHAT ? mw_str_is(t->dialect, "openai_chat") : t->passthrough;
-	walk->pass = t->passthrough && same_dialect && !t->has_defaults && !t->plays;
+	walk->pass = t->passthrough && !t->has_defaults && !t->plays && mw_pass_fits(call);
 }
 
 static struct mw_str quote(struct mw_arena *a, struct mw_str text)

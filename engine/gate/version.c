@@ -16,7 +16,8 @@ static void close_version(struct mw_version *v)
 }
 
 struct mw_version *mw_version_new(struct mw_env *env, struct mw_guard *guard,
-    struct mw_stats *stats, struct mw_runtime *runtime, struct mw_bundle *bundle, struct mw_err *err)
+    struct mw_stats *stats, struct mw_runtime *runtime, struct mw_bundle *bundle,
+    struct mw_err *err)
 {
 	struct mw_version *v = mw_mem_zalloc(sizeof(*v));
 	v->bundle = mw_bundle_ref(bundle);

@@ -37,7 +37,8 @@ struct mw_reader {
 	int status;
 	bool events;        /* an event stream is being read, event by event */
 	unsigned progress;  /* events that brought content or a finish reason */
-	bool finished;      /* a finish reason has come (only while bytes pass) */
+	bool passed;        /* an event has passed as bytes */
+	bool finished;      /* a finish reason has passed as bytes */
 	bool whole;         /* the stream's proper end has come */
 	struct mw_buf body; /* what came, where it is not read event by event */
 	struct mw_sse sse;

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 
 /* The functions of lua/boot.lua that are called here; their names are in `entry_names`. */
-enum entry { PREPARE, ADD, DROP, REQUEST, PLAY, REPLY, FAILURE, OPEN, ENTRIES };
+enum entry { PREPARE, WILDCARDS, ADD, DROP, REQUEST, PLAY, REPLY, FAILURE, OPEN, ENTRIES };
 static const char *const entry_names[ENTRIES] = {
-    "prepare", "add", "drop", "request", "play", "reply", "failure", "open"};
+    "prepare", "wildcards", "add", "drop", "request", "play", "reply", "failure", "open"};
 
 struct mw_runtime {
 	lua_State *L;
@@ -232,7 +232,8 @@ static void read_fault(lua_State *L, int idx, struct mw_arena *a, struct mw_faul
 	f->code = code_by_name(lua_tostring(L, -1));
 	lua_pop(L, 1);
 	f->status = (int)field_number(L, idx, "status", 599, 0);
-	f->status = f->status < 400 ? 0 : f->status; /* an error inside a 200 has no status of its own */
+	f->status =
+	    f->status < 400 ? 0 : f->status; /* an error inside a 200 has no status of its own */
 	f->type = field_str(L, idx, "type", a);
 	f->param = field_str(L, idx, "param", a);
 	f->message = field_str(L, idx, "message", a);
@@ -329,6 +330,26 @@ bool mw_runtime_prepare(void *arg, struct mw_target *t, struct mw_arena *arena, 
 	mw_err_set(err, MW_ERR_SETTINGS, "%s", why ? why : "the provider gave no reason");
 	lua_pop(L, 2);
 	return false;
+}
+
+size_t mw_runtime_wildcards(void *arg, struct mw_arena *arena, const struct mw_wildcard **out)
+{
+	struct mw_runtime *rt = arg;
+	lua_State *L = rt->L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, rt->entries[WILDCARDS]);
+	mw_require(call(rt, 0, 1, NULL));
+	size_t n = lua_objlen(L, -1);
+	struct mw_wildcard *list = mw_arena_alloc(arena, n * sizeof(*list));
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		int at = lua_gettop(L);
+		list[i] = (struct mw_wildcard){
+		    field_str(L, at, "pattern", arena), field_str(L, at, "model", arena)};
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	*out = list;
+	return n;
 }
 
 static bool add_target(
@@ -533,12 +554,14 @@ bool mw_runtime_play(const struct mw_translation *t, struct mw_str body, struct 
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
-struct mw_stream *mw_stream_open(const struct mw_translation *t)
+struct mw_stream *mw_stream_open(const struct mw_translation *t, bool resumed, bool finished)
 {
 	lua_State *L = t->rt->L;
 	struct mw_err err;
 	push_entry(t, OPEN);
 	push_options(L, t);
+	set_bool(L, "resumed", resumed);
+	set_bool(L, "finished", finished);
 	if (!call(t->rt, 2, 1, &err)) {
 		struct mw_fault fault;
 		(void)broken(t, &err, &fault);

@@ -29,6 +29,9 @@ void mw_runtime_free(struct mw_runtime *rt); /* takes NULL */
 bool mw_runtime_prepare(
     void *rt, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
 
+/* The `wildcards` of struct mw_settings_world; arg is the runtime. */
+size_t mw_runtime_wildcards(void *rt, struct mw_arena *arena, const struct mw_wildcard **out);
+
 /* Makes the targets of a snapshot known. Calls of an older version keep theirs through the
  * generation, which is returned (0 on failure) and dropped when the last call of that version is
  * over. */
@@ -66,8 +69,9 @@ void mw_runtime_failure(
 struct mw_stream;
 enum mw_stream_state { MW_STREAM_EMPTY, MW_STREAM_CONTENT, MW_STREAM_WHOLE };
 
-/* NULL only if lua/ is broken. */
-struct mw_stream *mw_stream_open(const struct mw_translation *t);
+/* NULL only if lua/ is broken. `resumed`: the beginning of the stream has gone to the client as bytes
+ * already; `finished`: its finish reason too. */
+struct mw_stream *mw_stream_open(const struct mw_translation *t, bool resumed, bool finished);
 void mw_stream_close(struct mw_stream *s); /* takes NULL */
 /* One event of the provider; what the client is to get is appended to out. False: the provider
  * reported an error inside the stream, or the event cannot be read. */

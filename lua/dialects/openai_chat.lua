@@ -131,8 +131,9 @@ function dialect.encode_error(fault)
 	}, ERROR) }
 end
 
+-- No [DONE] after it: nothing has come to its proper end.
 function dialect.stream_error(fault)
-	return "data: " .. json.encode(dialect.encode_error(fault)) .. "\n\ndata: [DONE]\n\n"
+	return "data: " .. json.encode(dialect.encode_error(fault)) .. "\n\n"
 end
 
 -- ---- streams: events in --------------------------------------------------------------------------------
@@ -400,7 +401,8 @@ function Encoder:choice(index)
 			self:begin({})
 		end
 		local head = ('%s{"index":%d,"delta":{'):format(self.head, index)
-		choice = { head = head, text_head = head .. '"content":', started = false, finished = false }
+		choice = { head = head, text_head = head .. '"content":', started = self.ctx.resumed or false,
+			finished = self.ctx.finished or false }
 		self.choices[index] = choice
 	end
 	return choice
