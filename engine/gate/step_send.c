@@ -68,14 +68,14 @@ static bool too_long(const struct mw_walk *walk, uint64_t pause)
 static void on_pause_over(void *arg)
 {
 	struct mw_walk *walk = arg;
-	walk->upstream_us += walk->pause_us;
+	walk->upstream_us += mw_env_now(walk->call.env) - walk->pause_from_us;
 	mw_steps_run(walk);
 }
 
 static enum mw_next wait_for(struct mw_walk *walk, const struct mw_plan_step *step, uint64_t pause)
 {
 	walk->waiting = step;
-	walk->pause_us = pause;
+	walk->pause_from_us = mw_env_now(walk->call.env);
 	mw_timer_init(&walk->timer, on_pause_over, walk);
 	mw_timer_set(walk->call.env, &walk->timer, pause);
 	return MW_STEP_WAIT;

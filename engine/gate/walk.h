@@ -65,7 +65,7 @@ struct mw_walk {
 	const struct mw_plan_step *plan_step; /* of the present attempt */
 	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
 	const struct mw_plan_step *waiting; /* a pause before this step is running */
-	uint64_t pause_us;                  /* how long it is */
+	uint64_t pause_from_us;             /* since when */
 	uint64_t retry_wait_us; /* hook result asked for this pause before the next attempt */
 	uint64_t plan_us;       /* when it was made */
 	uint64_t deadline_us;   /* env's now; 0: none */

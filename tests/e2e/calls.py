@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from harness import model, until
+from harness.waiting import SLOWNESS
 
 
 def target(ident, up, name="m", provider_model="openai/up-model", **params):
@@ -22,6 +23,13 @@ def counts(gw, name, value, **labels):
     """Waits until a metric has this value: a call is counted when its answer has been handed over."""
     until(lambda: gw.metric(name, **labels) == pytest.approx(value, rel=1e-6), 5,
           "%s%r is %r (it is %r)" % (name, labels, value, gw.metric(name, **labels)))
+
+
+def check_memory(gw, before, mib):
+    """The gateway's resident memory has grown by no more than this. A sanitized binary keeps what is freed: its memory
+    says nothing."""
+    grown = gw.resident_kib() - before
+    assert grown <= mib << 10 or SLOWNESS > 1, "%d KiB more" % grown
 
 
 def seconds_between(requests):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from calls import answered_by, check_whole, chunks, counts, seconds_between, target, text_of, together
+from calls import answered_by, check_memory, check_whole, chunks, counts, seconds_between, target, text_of, together
 from harness import anthropic, in_turn, model, openai, patience, run, silence, stream, wait, wait_for
 
 
@@ -499,7 +499,7 @@ def test_a_memory_bomb_hurts_only_itself(ruled, good, bomb):
     before = gw.resident_kib()
     statuses = {gw.chat("bomb").status for _ in range(90 if "keep" in bomb else 20)}
     assert 503 in statuses and statuses <= {200, 503}
-    assert gw.resident_kib() - before < patience(45 << 10), "16 MiB for each of two workers, and some air"
+    check_memory(gw, before, 45)                          # 16 MiB for each of two workers, and some air
     if "keep" not in bomb:
         assert gw.chat().status == 200
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from calls import check_whole, chunks, counts, finishes, target, text_of, together
+from calls import check_memory, check_whole, chunks, counts, finishes, target, text_of, together
 from harness import (anthropic, chunk, close, drip, end, event, gemini, head, model, openai, patience, reply, send, silence,
                      stream, until, wait, wait_for)
 
@@ -297,7 +297,7 @@ def test_a_client_that_does_not_read_stops_the_provider(gateway, upstream):
     seen = []
     until(lambda: sent[0] and stands_still(seen, sent[0]), 20, "the provider stops sending")
     assert sent[0] < count / 4
-    assert gw.resident_kib() - resident < patience(24 << 10)
+    check_memory(gw, resident, 24)
     numbers, tail = [], b""
     for piece in wire.pieces(wire.head()):
         tail += piece
@@ -306,7 +306,7 @@ def test_a_client_that_does_not_read_stops_the_provider(gateway, upstream):
     wire.close()
     assert numbers == list(range(count))
     assert b"[DONE]" in tail
-    assert gw.resident_kib() - resident < patience(32 << 10)
+    check_memory(gw, resident, 32)
 
 
 def stands_still(seen, value, looks=150):
