@@ -176,11 +176,11 @@ lua: lua-modules ## tests of lua/ and policies/ (busted on LuaJIT)
 	@LUA_PATH='./?.lua;./?/init.lua;./lua/?.lua;./tests/lua/?.lua;;' busted --lua=luajit -o TAP tests/lua
 
 conformance: lua-modules ## every dialect and feature, from fixtures and recorded traffic (pytest over luajit)
-	@$(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/conformance
+	@$(PYTHON) -m pytest -q -rfEs --tb=short -p no:cacheprovider tests/conformance
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
 	@+$(SUB) $(BIN)
-	@$(STILL) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --basetemp=$(OUT)/tmp tests/e2e $(ARGS)
+	@$(STILL) $(PYTHON) -m pytest -q -rfEs --tb=short -p no:cacheprovider --basetemp=$(OUT)/tmp tests/e2e $(ARGS)
 
 lint: ## include law, names, sizes, first lines, layout
 	@tests/lint/run

@@ -8,6 +8,7 @@
 #include "gate/reload.h"
 #include "gate/worker.h"
 #include "net/fetch.h"
+#include "net/listener.h"
 #include "script/embedded.h"
 #include "shared/health.h"
 #include "shared/prices.h"
@@ -268,6 +269,8 @@ static void hasty(int signal)
 
 static bool start_workers(struct program *p, struct mw_err *err)
 {
+	if (!mw_listener_check(p->options.host, (uint16_t)p->options.port, err))
+		return false;
 	p->house.workers = mw_mem_zalloc(p->options.workers * sizeof(*p->house.workers));
 	for (size_t i = 0; i < p->options.workers; i++) {
 		struct mw_worker *w = mw_worker_start(&p->house, i, p->bundle, err);

@@ -34,6 +34,7 @@ struct mw_target {
 	struct mw_str
 	    spec; /* JSON: what lua/ is told of this target (holds the key: never logged) */
 	struct mw_door doors[MW_KINDS];
+	struct mw_str warning; /* what prepare has to say of it, such as that a key is missing */
 	bool wildcard;
 	bool passthrough;    /* its replies may go through as bytes where their shape is OpenAI's */
 	bool stream_usage;   /* asks for usage in streams with stream_options.include_usage */

@@ -27,8 +27,25 @@ struct mw_reload {
 	bool again;     /* something changed meanwhile */
 };
 
+/* "latency-based, least-busy, simple-shuffle". Main thread. */
+static struct mw_str shipped_names(void)
+{
+	static const struct mw_str folder = {"policies/", 9}, ending = {".lua", 4};
+	static char names[512];
+	size_t n = 0;
+	for (const struct mw_embedded *e = mw_embedded; e->path; e++) {
+		struct mw_str path = mw_str(e->path);
+		if (mw_str_starts(path, folder) && n < sizeof(names))
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%.*s", n ? ", " : "",
+			    (int)(path.n - folder.n - ending.n), path.p + folder.n);
+	}
+	return mw_str(names);
+}
+
 struct mw_str mw_reload_shipped(struct mw_str name)
 {
+	if (!name.n)
+		return shipped_names();
 	char path[128];
 	snprintf(path, sizeof(path), "policies/%.*s.lua", MW_FMT(name));
 	for (const struct mw_embedded *e = mw_embedded; e->path; e++)
@@ -97,7 +114,11 @@ static void answer(void *arg, const char *message)
 static void refuse(struct mw_reload *r, const struct mw_err *err)
 {
 	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
-	mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %s", err->text);
+	struct mw_str rest = mw_str(err->text), line;
+	while (rest.n) { /* settings tell of several faults at once, one a line */
+		mw_str_cut(&rest, '\n', &line);
+		mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %.*s", MW_FMT(line));
+	}
 	mw_metrics_add(cells, MW_METRIC_RELOAD_ERRORS, 0, 1);
 }
 

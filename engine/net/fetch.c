@@ -20,7 +20,6 @@ enum {
 	SPARES = 256,		 /* idle handles that are kept */
 	KEEP_BYTES = 16 * 1024,	 /* a spare's buffer larger than this is given back */
 	READ_BUFFER = 64 * 1024, /* the most that one read brings */
-	HOLD = 1024 * 1024, /* see `held` */
 };
 
 struct fetch {
@@ -38,25 +37,19 @@ struct fetch {
 
 	bool with_curl; /* added to libcurl's multi handle */
 	bool sent;	/* a connection was there and the request was begun */
-	bool head_given, http2;
+	bool head_given;
 	bool paused;	/* by the caller */
 	bool stopped;	/* libcurl was told to stop reading */
 	bool cancelled; /* no more callbacks */
-	bool ended;	/* libcurl is done; `held` may still have to be given */
 	bool faulty;	/* `fault` and `text` say why we gave up, whatever libcurl says */
 	enum mw_exchange_end fault;
 	CURLcode code;
-
-	/* HTTP/2 streams share one connection, and libcurl 7.88 lets a paused stream hold up the
-	 * others. So what comes for a paused one is kept here, up to HOLD bytes, before libcurl is
-	 * told to stop. */
-	struct mw_buf held;
 
 	struct mw_buf head; /* lines of the reply head, each ended by an LF */
 	size_t head_bytes;  /* of all heads so far: interim ones and trailers count too */
 
 	char why[CURL_ERROR_SIZE]; /* libcurl's words */
-	char text[512];		   /* ours */
+	char text[1024];	   /* ours */
 };
 
 static struct fetch *fetch_of(struct mw_exchange *x)
@@ -123,10 +116,7 @@ static bool end_head(struct fetch *x)
 
 static void add_head_line(struct fetch *x, struct mw_str line)
 {
-	bool first = x->head.n == 0;
-	if (first)
-		x->http2 = mw_str_starts(line, MW_STR("HTTP/2"));
-	else if (line.p[0] == ' ' || line.p[0] == '\t')
+	if (x->head.n && (line.p[0] == ' ' || line.p[0] == '\t'))
 		x->head.n--; /* a folded line goes on where the one before ended */
 	mw_buf_add(&x->head, line);
 	mw_buf_addc(&x->head, '\n');
@@ -153,27 +143,17 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	return end_head(x) ? whole : 0;
 }
 
-/* Bytes for a caller who wants none now. */
-static size_t hold(struct fetch *x, struct mw_str bytes)
-{
-	if (x->http2) {
-		mw_buf_add(&x->held, bytes);
-		if (!x->held.full)
-			return bytes.n;
-		x->held.full = false;
-	}
-	x->stopped = true;
-	return CURL_WRITEFUNC_PAUSE;
-}
-
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct fetch *x = arg;
 	struct mw_str bytes = mw_strn(p, size * n);
 	if (x->cancelled || x->faulty)
 		return 0;
-	if (x->paused || x->held.n)
-		return hold(x, bytes);
+	if (x->paused) {
+		x->stopped = true;
+		return CURL_WRITEFUNC_PAUSE; /* the same bytes come again when libcurl is let go on
+					      */
+	}
 	x->events->on_bytes(x->arg, bytes);
 	return x->cancelled ? 0 : bytes.n;
 }
@@ -287,7 +267,6 @@ static void free_fetch(struct fetch *x)
 {
 	curl_easy_cleanup(x->easy);
 	mw_fetch_request_deinit(&x->told);
-	mw_buf_deinit(&x->held);
 	mw_buf_deinit(&x->head);
 	mw_mem_free(x);
 }
@@ -303,7 +282,6 @@ static void recycle(struct fetch *x)
 		free_fetch(x);
 		return;
 	}
-	mw_buf_deinit(&x->held);
 	if (x->head.cap > KEEP_BYTES)
 		mw_buf_deinit(&x->head);
 	m->n_spare++;
@@ -318,8 +296,11 @@ static void leave_curl(struct fetch *x)
 	mw_list_del(&x->connect_link);
 }
 
-static void give_end(struct fetch *x)
+/* Libcurl has done what it could. */
+static void finish(struct fetch *x, CURLcode code)
 {
+	leave_curl(x);
+	x->code = code;
 	long connections = 0;
 	struct mw_exchange_result result = {.end = end_of(x), .text = x->text};
 	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
@@ -327,16 +308,6 @@ static void give_end(struct fetch *x)
 	say(x, result.end);
 	x->events->on_end(x->arg, &result);
 	recycle(x);
-}
-
-/* Libcurl has done what it could. */
-static void finish(struct fetch *x, CURLcode code)
-{
-	leave_curl(x);
-	x->code = code;
-	x->ended = true;
-	if (x->held.n == 0)
-		give_end(x);
 }
 
 static void drop(struct fetch *x)
@@ -356,7 +327,7 @@ static void resume_fetch(struct mw_exchange *exchange)
 {
 	struct fetch *x = fetch_of(exchange);
 	x->paused = false;
-	if (!x->stopped && x->held.n == 0)
+	if (!x->stopped)
 		return;
 	if (mw_list_empty(&x->resume_link))
 		mw_list_add(&x->m->resuming, &x->resume_link);
@@ -430,7 +401,6 @@ static struct fetch *new_fetch(struct mw_multi *m)
 	mw_list_init(&x->resume_link);
 	mw_list_init(&x->connect_link);
 	mw_fetch_request_init(&x->told);
-	mw_buf_init(&x->held, HOLD);
 	mw_buf_init(&x->head, MW_MAX_HEAD);
 	set_callbacks(x);
 	set_options(x->easy);
@@ -445,8 +415,8 @@ static struct fetch *take_fetch(struct mw_multi *m)
 		return new_fetch(m);
 	struct fetch *x = mw_container_of(node, struct fetch, link);
 	m->n_spare--;
-	x->with_curl = x->sent = x->head_given = x->http2 = false;
-	x->paused = x->stopped = x->cancelled = x->ended = x->faulty = false;
+	x->with_curl = x->sent = x->head_given = false;
+	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
 	x->why[0] = '\0';
 	mw_buf_clear(&x->head);
@@ -483,27 +453,9 @@ static void begin(struct fetch *x)
 	mw_require(curl_multi_add_handle(x->m->curl, x->easy) == CURLM_OK);
 }
 
-static void give_held(struct fetch *x)
-{
-	struct mw_buf bytes = x->held;
-	mw_buf_init(&x->held, HOLD);
-	x->m->depth++;
-	x->events->on_bytes(x->arg, mw_buf_str(&bytes));
-	x->m->depth--;
-	mw_buf_deinit(&bytes);
-}
-
 static void go_on(struct fetch *x)
 {
-	if (!x->paused && x->held.n)
-		give_held(x);
-	if (x->paused || x->cancelled)
-		return;
-	if (x->ended) {
-		give_end(x);
-		return;
-	}
-	if (!x->stopped)
+	if (x->paused)
 		return;
 	x->stopped = false;
 	x->m->depth++;

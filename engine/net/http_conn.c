@@ -3,11 +3,11 @@
  * The life of one connection: bytes are read, become a head and a body, are handed to the handler,
  * and what it answers is sent.
  *
- * The socket is registered once, edge-triggered for everything, and never changed: a request costs
- * one wake, one recv and one send. Hence the rule that whoever stops reading before the socket is
- * empty sets `unread`, because no event will come for what is left. (Level-triggered with reading
- * switched off would also miss a reset: libevent reports that as readable and writable, never as
- * closed.)
+ * The socket is registered once, edge-triggered for everything, and never changed: a request costs one
+ * wake, one recv and one send, and one look for a reset if it is not answered at once. Hence the rule
+ * that whoever stops reading before the socket is empty sets `unread`, because no event will come for
+ * what is left. (Level-triggered with reading switched off would also miss a reset: libevent reports
+ * that as readable and writable, never as closed.)
  */
 #include "net/http_conn.h"
 
@@ -354,8 +354,6 @@ static bool advance(struct mw_http_conn *c)
  * inside on_body only changes the state, and the next request begins here. */
 static void drive(struct mw_http_conn *c)
 {
-	if (c->driving)
-		return;
 	c->driving = true;
 	while (advance(c))
 		;

@@ -81,11 +81,17 @@ static void set_writing(struct mw_multi_sock *s, bool on)
 static void on_idle_readable(struct mw_multi_sock *s, evutil_socket_t fd)
 {
 	char bytes[4096];
+	ssize_t n = 0;
+	if (s->idle && s->plain)
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return; /* old news: libcurl has read it in this same turn, and the exchange is over
+			 */
 	stop_reading(s);
 	if (!s->idle || !s->plain)
 		return;
-	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
+	while (n > 0)
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	shutdown(fd, SHUT_RDWR);
 }
 

@@ -40,7 +40,7 @@ struct mw_multi {
 	/* Exchanges. A callback stands on our stack while depth > 0. */
 	unsigned depth;
 	struct mw_list queued;	   /* not yet given to libcurl */
-	struct mw_list running;	   /* with libcurl, or ended but not all delivered */
+	struct mw_list running;	   /* with libcurl */
 	struct mw_list cancelled;  /* from inside a callback */
 	struct mw_list resuming;   /* by fetch.resume_link */
 	struct mw_list connecting; /* by fetch.connect_link */

@@ -108,8 +108,9 @@ static void read_decision(lua_State *L, struct mw_run *run)
 /* Reads the result if it is a decision: one of `allowed` (bits 1 << verdict), or raises. */
 static bool take_decision(lua_State *L, struct mw_run *run, unsigned allowed)
 {
-	static const char *const makers[] = {
-	    [MW_REJECT] = "mw.reject", [MW_ANSWER] = "mw.answer", [MW_RETRY] = "mw.retry",
+	static const char *const makers[] = {[MW_REJECT] = "mw.reject",
+	    [MW_ANSWER] = "mw.answer",
+	    [MW_RETRY] = "mw.retry",
 	    [MW_FAIL] = "mw.fail"};
 	if (!is_decision(L, run, 1))
 		return false;
@@ -190,7 +191,8 @@ static const struct mw_target *candidate(lua_State *L, const struct mw_run *run,
 {
 	unsigned index;
 	if (mw_handle_kind(L, run, -1, &index) != MW_HANDLE_UP)
-		mw_raise(L, MW_CODE_PLAN, "item %zu of a plan must be a candidate of this call, not %s", i,
+		mw_raise(L, MW_CODE_PLAN,
+		    "item %zu of a plan must be a candidate of this call, not %s", i,
 		    mw_raise_show(L, -1).text);
 	return run->candidates[index].target;
 }

@@ -14,7 +14,8 @@ static struct mw_str path_of(lua_State *L)
 {
 	if (lua_type(L, 2) != LUA_TSTRING)
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "a path is a string such as \"messages.1.content\", not %s", mw_raise_show(L, 2).text);
+		    "a path is a string such as \"messages.1.content\", not %s",
+		    mw_raise_show(L, 2).text);
 	struct mw_str path = mw_raise_str(L, 2);
 	if (path.n == 0 || path.n > PATH_MAX_BYTES)
 		mw_raise(L, MW_CODE_ARGUMENT, "a path of %zu bytes; 1 to %d are allowed", path.n,
@@ -28,7 +29,8 @@ void mw_document_push(lua_State *L, struct mw_json v)
 	if (v.kind == MW_JSON_NONE || v.kind == MW_JSON_NULL)
 		lua_pushnil(L);
 	else if (!mw_convert_decode(L, v.raw, &err))
-		mw_raise(L, err.code == MW_ERR_INTERNAL ? MW_CODE_MEMORY : MW_CODE_ARGUMENT, "%s", err.text);
+		mw_raise(L, err.code == MW_ERR_INTERNAL ? MW_CODE_MEMORY : MW_CODE_ARGUMENT, "%s",
+		    err.text);
 }
 
 int mw_document_get(lua_State *L, struct mw_run *run, struct mw_str text)
@@ -77,7 +79,8 @@ int mw_document_set(lua_State *L, struct mw_run *run)
 	struct mw_str path = path_of(L);
 	if (lua_isnoneornil(L, 3))
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "set(\"%.*s\") without a value; use :del(path), or mw.json.null for a null", MW_FMT(path));
+		    "set(\"%.*s\") without a value; use :del(path), or mw.json.null for a null",
+		    MW_FMT(path));
 	edit(L, run, path, mw_document_encode(L, run, 3));
 	return 0;
 }

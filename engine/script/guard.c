@@ -30,21 +30,21 @@
 
 enum {
 	TICK_US = 2000,
-	IDLE_TICKS = 50,        /* so long without a hook: sleep until one runs */
+	IDLE_TICKS = 50, /* so long without a hook: sleep until one runs */
 	SHORTEST_US = 100,
 	AGAIN_US = 20000,       /* a run that still stands after its signal is sent another */
 	BLIND_SLEEP_US = 20000, /* longest sleep where the kernel has no membarrier */
-	SIGNAL = SIGURG,        /* ignored by default, so that one that comes too late does nothing */
+	SIGNAL = SIGURG, /* ignored by default, so that one that comes too late does nothing */
 };
 
 struct mw_guard {
 	/* written by the worker at each run, read by the watchdog */
 	_Atomic uint32_t run; /* odd while a run is under way */
 	_Atomic uint32_t budget_us;
-	_Atomic uint32_t condemned;    /* the run that is to be stopped; written by the watchdog */
+	_Atomic uint32_t condemned; /* the run that is to be stopped; written by the watchdog */
 	/* the worker's own, its signal handler included */
 	lua_State *volatile L;
-	volatile sig_atomic_t hooked;  /* the count hook is set */
+	volatile sig_atomic_t hooked; /* the count hook is set */
 	bool stopped;
 	char where[MW_RAISE_PLACE];
 	struct mw_watchdog *watchdog;
@@ -246,7 +246,7 @@ static bool look_at_all(struct mw_watchdog *w, uint64_t *wait)
 	uint64_t now = read_us(CLOCK_MONOTONIC);
 	pthread_mutex_lock(&w->lock);
 	MW_LIST_EACH(it, &w->seats)
-		busy |= look_at(mw_container_of(it, struct mw_guard, link), now, wait);
+	busy |= look_at(mw_container_of(it, struct mw_guard, link), now, wait);
 	pthread_mutex_unlock(&w->lock);
 	return busy;
 }
@@ -306,8 +306,7 @@ struct mw_watchdog *mw_watchdog_new(void)
 	struct mw_watchdog *w = mw_mem_zalloc(sizeof(*w));
 	pthread_mutex_init(&w->lock, NULL);
 	mw_list_init(&w->seats);
-	w->barriers =
-	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	w->barriers = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 	start_thread(w);
 	return w;
 }

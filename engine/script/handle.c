@@ -50,7 +50,7 @@ static uint32_t short_generation(const struct mw_run *run)
 void mw_handle_push(lua_State *L, const struct mw_run *run, enum mw_handle kind, unsigned index)
 {
 	uint64_t v = (uint64_t)kind << (INDEX_BITS + GENERATION_BITS) |
-		     (uint64_t)short_generation(run) << INDEX_BITS | index;
+	             (uint64_t)short_generation(run) << INDEX_BITS | index;
 	lua_pushlightuserdata(L, (void *)(uintptr_t)v);
 }
 
@@ -80,7 +80,8 @@ static void check_fresh(lua_State *L, const struct mw_run *run, struct parts h)
 {
 	if (h.kind != MW_HANDLE_NONE && h.generation != short_generation(run))
 		mw_raise(L, MW_CODE_OVER,
-		    "this call is over: a %s may be used only until its hook returns; keep the values "
+		    "this call is over: a %s may be used only until its hook returns; keep the "
+		    "values "
 		    "that you need instead",
 		    faces[h.kind]->word);
 }
@@ -90,8 +91,9 @@ struct mw_run *mw_handle_self(lua_State *L, enum mw_handle kind)
 	struct mw_run *run = mw_run_of(L);
 	struct parts h = take_apart(L, 1);
 	if (h.kind != kind)
-		mw_raise(L, MW_CODE_ARGUMENT, "a method of the %s was called on %s; call it with a colon",
-		    faces[kind]->word, mw_raise_show(L, 1).text);
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "a method of the %s was called on %s; call it with a colon", faces[kind]->word,
+		    mw_raise_show(L, 1).text);
 	check_fresh(L, run, h);
 	return run;
 }
@@ -110,7 +112,8 @@ void mw_handle_only_in(lua_State *L, const struct mw_run *run, unsigned hooks, c
 	list[0] = '\0';
 	for (size_t i = 0; i < MW_HOOKS && n < sizeof(list); i++)
 		if (hooks & 1u << i)
-			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", names[i]);
+			n += (size_t)snprintf(
+			    list + n, sizeof(list) - n, "%s%s", n ? ", " : "", names[i]);
 	mw_raise(L, MW_CODE_NOT_HERE, "%s is for the hook%s %s, this is %s", what,
 	    hooks & (hooks - 1) ? "s" : "", list, names[run->hook]);
 }
@@ -158,7 +161,8 @@ static int meta_index(lua_State *L)
 static int meta_newindex(lua_State *L)
 {
 	struct parts h = take_apart(L, 1);
-	mw_raise(L, MW_CODE_FIELD, "%s of a %s cannot be assigned; a body is changed with :set(path, value)",
+	mw_raise(L, MW_CODE_FIELD,
+	    "%s of a %s cannot be assigned; a body is changed with :set(path, value)",
 	    mw_raise_show(L, 2).text, faces[h.kind]->word);
 }
 
@@ -222,7 +226,8 @@ int mw_handle_note_header(lua_State *L, struct mw_run *run, enum mw_note_kind ki
 {
 	struct mw_err err;
 	size_t n_name, n_value;
-	const char *name = luaL_checklstring(L, 2, &n_name), *value = luaL_checklstring(L, 3, &n_value);
+	const char *name = luaL_checklstring(L, 2, &n_name),
+		   *value = luaL_checklstring(L, 3, &n_value);
 	struct mw_str n = mw_strn(name, n_name), v = mw_strn(value, n_value);
 	if (!mw_headers_may_set(n, v, &err))
 		mw_raise(L, MW_CODE_HEADER, "%s", err.text);

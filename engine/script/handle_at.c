@@ -76,7 +76,8 @@ static int l_get(lua_State *L)
 static void check_change(lua_State *L)
 {
 	if (lua_type(L, 2) == LUA_TSTRING && mw_str_is(mw_raise_str(L, 2), "stream"))
-		mw_raise(L, MW_CODE_EDIT, "'stream' is the client's choice: it waits for that form of answer");
+		mw_raise(L, MW_CODE_EDIT,
+		    "'stream' is the client's choice: it waits for that form of answer");
 }
 
 static int l_set(lua_State *L)

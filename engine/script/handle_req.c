@@ -12,7 +12,7 @@ enum {
 	TAG_NAME = 100,
 	TAG_VALUE = 1000,
 	BEFORE_THE_ANSWER = 1 << MW_HOOK_ADMIT | 1 << MW_HOOK_REWRITE | 1 << MW_HOOK_ROUTE |
-			    1 << MW_HOOK_ATTEMPT | 1 << MW_HOOK_RESULT | 1 << MW_HOOK_RESPOND,
+	                    1 << MW_HOOK_ATTEMPT | 1 << MW_HOOK_RESULT | 1 << MW_HOOK_RESPOND,
 };
 
 /* ---- fields ---- */
@@ -171,7 +171,8 @@ static void check_change(lua_State *L, struct mw_run *run, const char *method)
 	mw_handle_only_in(L, run, 1u << MW_HOOK_REWRITE, method);
 	if (lua_type(L, 2) != LUA_TSTRING || !mw_str_is(mw_raise_str(L, 2), "stream"))
 		return;
-	mw_raise(L, MW_CODE_EDIT, "'stream' is the client's choice: it waits for that form of answer");
+	mw_raise(
+	    L, MW_CODE_EDIT, "'stream' is the client's choice: it waits for that form of answer");
 }
 
 static int l_set(lua_State *L)
@@ -180,7 +181,8 @@ static int l_set(lua_State *L)
 	check_change(L, run, "req:set");
 	bool model = lua_type(L, 2) == LUA_TSTRING && mw_str_is(mw_raise_str(L, 2), "model");
 	if (model && (lua_type(L, 3) != LUA_TSTRING || lua_objlen(L, 3) == 0))
-		mw_raise(L, MW_CODE_EDIT, "'model' must be a name, not %s", mw_raise_show(L, 3).text);
+		mw_raise(
+		    L, MW_CODE_EDIT, "'model' must be a name, not %s", mw_raise_show(L, 3).text);
 	return mw_document_set(L, run);
 }
 
@@ -239,8 +241,9 @@ static int l_tag(lua_State *L)
 		return push_tag(L, run, key);
 	p = luaL_checklstring(L, 3, &n);
 	if (key.n == 0 || key.n > TAG_NAME || n > TAG_VALUE)
-		mw_raise(L, MW_CODE_ARGUMENT, "a tag has a name of 1 to %d bytes and a value of up to %d",
-		    TAG_NAME, TAG_VALUE);
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "a tag has a name of 1 to %d bytes and a value of up to %d", TAG_NAME,
+		    TAG_VALUE);
 	if (!mw_journal_note(&run->journal, MW_NOTE_TAG, key, mw_strn(p, n), &err))
 		mw_raise(L, MW_CODE_TOO_MANY, "%s", err.text);
 	return 0;

@@ -5,15 +5,34 @@
 #include "script/headers.h"
 
 static const char *const secrets[] = {
-    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-litellm-api-key", "x-api-key",
-    "api-key", "x-goog-api-key", "ocp-apim-subscription-key", "x-amz-security-token",
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-litellm-api-key",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "x-amz-security-token",
 };
 
 /* Hop by hop, or about the bytes on the wire, which are the gateway's. */
 static const char *const framing[] = {
-    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "content-encoding", "content-type", "expect",
-    "host", "date",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "content-encoding",
+    "content-type",
+    "expect",
+    "host",
+    "date",
 };
 
 static bool listed(struct mw_str name, const char *const *list, size_t n)
@@ -61,14 +80,15 @@ bool mw_headers_may_set(struct mw_str name, struct mw_str value, struct mw_err *
 {
 	if (!is_token(name))
 		return mw_err_set(err, MW_ERR_SCRIPT,
-		    "'%.*s' is no header name: 1 to %d letters, digits and -_.", (int)MW_MIN(name.n, 40u),
-		    name.p, MW_HEADERS_NAME);
+		    "'%.*s' is no header name: 1 to %d letters, digits and -_.",
+		    (int)MW_MIN(name.n, 40u), name.p, MW_HEADERS_NAME);
 	if (listed(name, framing, MW_LEN(framing)))
 		return mw_err_set(err, MW_ERR_SCRIPT,
 		    "'%.*s' belongs to the connection, which is the gateway's", MW_FMT(name));
 	if (!is_value(value))
 		return mw_err_set(err, MW_ERR_SCRIPT,
-		    "the value for '%.*s' holds a line end or another control character, or is longer "
+		    "the value for '%.*s' holds a line end or another control character, or is "
+		    "longer "
 		    "than %d bytes",
 		    MW_FMT(name), MW_HEADERS_VALUE);
 	return true;

@@ -76,15 +76,16 @@ static bool fails_closed(const struct mw_policy *policy, enum mw_hook hook, stru
 	    .verdict = MW_REJECT,
 	    .status = mw_err_status(MW_ERR_POLICY),
 	    .code = MW_STR("policy_error"),
-	    .message = MW_STR("A policy that guards this model failed, so that the call cannot be let "
-			      "through. The gateway's log says why."),
+	    .message =
+		MW_STR("A policy that guards this model failed, so that the call cannot be let "
+		       "through. The gateway's log says why."),
 	    .policy = policy->name,
 	};
 	return true;
 }
 
-static void look(struct mw_policies *p, struct mw_call *call, enum mw_hook hook, struct mw_str *document,
-    struct mw_decision *out)
+static void look(struct mw_policies *p, struct mw_call *call, enum mw_hook hook,
+    struct mw_str *document, struct mw_decision *out)
 {
 	struct walk w = {p, call, hook, 0};
 	struct mw_policy *policy;
@@ -113,8 +114,8 @@ void mw_hook_rewrite(struct mw_policies *p, struct mw_call *call, struct mw_deci
 
 /* ---- route ---- */
 
-static void plan_shuffled(struct mw_env *env, const struct mw_candidate *candidates, size_t n,
-    struct mw_plan *plan)
+static void plan_shuffled(
+    struct mw_env *env, const struct mw_candidate *candidates, size_t n, struct mw_plan *plan)
 {
 	struct mw_ranked items[MW_RUN_CANDIDATES];
 	mw_order_shuffle(env, candidates, items, n);
@@ -125,8 +126,8 @@ static void plan_shuffled(struct mw_env *env, const struct mw_candidate *candida
 		plan->steps[i] = (struct mw_plan_step){.target = candidates[items[i].index].target};
 }
 
-void mw_hook_route(struct mw_policies *p, struct mw_call *call, const struct mw_candidate *candidates,
-    size_t n, struct mw_plan *plan)
+void mw_hook_route(struct mw_policies *p, struct mw_call *call,
+    const struct mw_candidate *candidates, size_t n, struct mw_plan *plan)
 {
 	struct walk w = {p, call, MW_HOOK_ROUTE, 0};
 	struct mw_policy *policy;
@@ -145,8 +146,8 @@ void mw_hook_route(struct mw_policies *p, struct mw_call *call, const struct mw_
 
 /* ---- attempt, result ---- */
 
-void mw_hook_attempt(struct mw_policies *p, struct mw_call *call, struct mw_attempt *at,
-    struct mw_decision *out)
+void mw_hook_attempt(
+    struct mw_policies *p, struct mw_call *call, struct mw_attempt *at, struct mw_decision *out)
 {
 	struct walk w = {p, call, MW_HOOK_ATTEMPT, 0};
 	struct mw_policy *policy;
@@ -188,7 +189,8 @@ void mw_hook_result(struct mw_policies *p, struct mw_call *call, const struct mw
 
 /* ---- respond, complete ---- */
 
-static void tell(struct mw_policies *p, struct mw_call *call, enum mw_hook hook, struct mw_str *reply)
+static void tell(
+    struct mw_policies *p, struct mw_call *call, enum mw_hook hook, struct mw_str *reply)
 {
 	struct walk w = {p, call, hook, 0};
 	struct mw_policy *policy;

@@ -72,7 +72,8 @@ static bool apply_waiting(struct mw_journal *j, struct mw_err *err)
 	return true;
 }
 
-bool mw_journal_edit(struct mw_journal *j, struct mw_str path, struct mw_str value, struct mw_err *err)
+bool mw_journal_edit(
+    struct mw_journal *j, struct mw_str path, struct mw_str value, struct mw_err *err)
 {
 	if (j->n_edits == MW_JOURNAL_EDITS && !apply_waiting(j, err))
 		return false;
@@ -93,18 +94,21 @@ bool mw_journal_view(struct mw_journal *j, struct mw_str *out, struct mw_err *er
 	return true;
 }
 
-static struct mw_note *find_note(const struct mw_journal *j, enum mw_note_kind kind, struct mw_str name)
+static struct mw_note *find_note(
+    const struct mw_journal *j, enum mw_note_kind kind, struct mw_str name)
 {
 	for (size_t i = 0; i < j->n_notes; i++) {
 		const struct mw_note *n = &j->notes[i];
-		bool same = kind == MW_NOTE_TAG ? mw_str_eq(n->name, name) : mw_str_ieq(n->name, name);
+		bool same =
+		    kind == MW_NOTE_TAG ? mw_str_eq(n->name, name) : mw_str_ieq(n->name, name);
 		if (n->kind == kind && same)
 			return (struct mw_note *)n;
 	}
 	return NULL;
 }
 
-struct mw_str mw_journal_noted(const struct mw_journal *j, enum mw_note_kind kind, struct mw_str name)
+struct mw_str mw_journal_noted(
+    const struct mw_journal *j, enum mw_note_kind kind, struct mw_str name)
 {
 	const struct mw_note *note = find_note(j, kind, name);
 	return note ? note->value : MW_NOSTR;
@@ -115,8 +119,8 @@ bool mw_journal_note(struct mw_journal *j, enum mw_note_kind kind, struct mw_str
 {
 	struct mw_note *note = find_note(j, kind, name);
 	if (!note && j->n_notes == MW_JOURNAL_NOTES)
-		return mw_err_set(err, MW_ERR_SCRIPT, "one run may set no more than %d tags and headers",
-		    MW_JOURNAL_NOTES);
+		return mw_err_set(err, MW_ERR_SCRIPT,
+		    "one run may set no more than %d tags and headers", MW_JOURNAL_NOTES);
 	if (!keep(j, &name, err) || !keep(j, &value, err))
 		return false;
 	if (!note)
@@ -174,8 +178,8 @@ static bool commit_document(struct mw_journal *j, struct mw_call *call, struct m
 	return true;
 }
 
-bool mw_journal_commit(struct mw_journal *j, struct mw_call *call, struct mw_extra_header **to_target,
-    uint64_t now, struct mw_err *err)
+bool mw_journal_commit(struct mw_journal *j, struct mw_call *call,
+    struct mw_extra_header **to_target, uint64_t now, struct mw_err *err)
 {
 	if (!j->dirty)
 		return true;

@@ -48,7 +48,8 @@ static enum mw_hook hook_at(lua_State *L, int idx)
 	for (int i = 0; i < MW_HOOKS; i++)
 		if (mw_str_is(name, names[i]))
 			return (enum mw_hook)i;
-	mw_raise(L, MW_CODE_HOOK_NAME, "there is no hook '%.*s'%s; helper functions are written as local functions",
+	mw_raise(L, MW_CODE_HOOK_NAME,
+	    "there is no hook '%.*s'%s; helper functions are written as local functions",
 	    (int)MW_MIN(name.n, 40u), name.p, mw_raise_nearest(name, names, sizeof(*names)).text);
 }
 
@@ -58,7 +59,8 @@ static int set_hook(lua_State *L)
 	struct mw_run *run = mw_run_of(L);
 	enum mw_hook hook = hook_at(L, 2);
 	if (!run->loading)
-		mw_raise(L, MW_CODE_NOT_HERE, "hooks are set while the file is loaded, not in a hook");
+		mw_raise(
+		    L, MW_CODE_NOT_HERE, "hooks are set while the file is loaded, not in a hook");
 	if (lua_type(L, 3) != LUA_TFUNCTION)
 		mw_raise(L, MW_CODE_HOOK_NAME, "the hook %s must be a function, not %s",
 		    mw_run_hook_name(hook), mw_raise_show(L, 3).text);
@@ -95,11 +97,13 @@ static void take_name(lua_State *L, struct mw_policy *policy)
 	bool good = name.n > 0 && name.n < sizeof(policy->name_text);
 	for (size_t i = 0; i < name.n && good; i++) {
 		char c = name.p[i];
-		good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+		good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+		       c == '.';
 	}
 	if (!good)
 		mw_raise(L, MW_CODE_MANIFEST,
-		    "mw.policy: the name '%.*s' must be 1 to %zu small letters, digits, '-', '_' or '.'",
+		    "mw.policy: the name '%.*s' must be 1 to %zu small letters, digits, '-', '_' "
+		    "or '.'",
 		    (int)MW_MIN(name.n, 80u), name.p, sizeof(policy->name_text) - 1);
 	memcpy(policy->name_text, name.p, name.n);
 	policy->name = mw_strn(policy->name_text, name.n);
@@ -133,7 +137,8 @@ static void check_needs(lua_State *L)
 		while (groups[g] && !mw_str_is(need, groups[g]))
 			g++;
 		if (!groups[g])
-			mw_raise(L, MW_CODE_MANIFEST, "mw.policy: needs '%.*s', which this version does not have%s",
+			mw_raise(L, MW_CODE_MANIFEST,
+			    "mw.policy: needs '%.*s', which this version does not have%s",
 			    (int)MW_MIN(need.n, 40u), need.p,
 			    mw_raise_nearest(need, groups, sizeof(*groups)).text);
 		lua_pop(L, 1);
@@ -146,14 +151,16 @@ int mw_load_policy(lua_State *L)
 	struct mw_run *run = mw_run_of(L);
 	struct mw_policy *policy = run->policy;
 	if (!run->loading)
-		mw_raise(L, MW_CODE_NOT_HERE, "mw.policy is called when the file is loaded, not in a hook");
+		mw_raise(L, MW_CODE_NOT_HERE,
+		    "mw.policy is called when the file is loaded, not in a hook");
 	if (policy->made != LUA_NOREF)
-		mw_raise(L, MW_CODE_MANIFEST, "mw.policy is called a second time; a policy has one manifest");
+		mw_raise(L, MW_CODE_MANIFEST,
+		    "mw.policy is called a second time; a policy has one manifest");
 	mw_options_check(L, 1, MW_CODE_MANIFEST, "mw.policy", manifest);
 	double api = mw_options_number(L, 1, "api", 0);
 	if (api != API)
-		mw_raise(L, MW_CODE_MANIFEST, "mw.policy: api is %.14g; this version of Moonweir knows api = %d",
-		    api, API);
+		mw_raise(L, MW_CODE_MANIFEST,
+		    "mw.policy: api is %.14g; this version of Moonweir knows api = %d", api, API);
 	take_name(L, policy);
 	take_kind(L, policy);
 	check_needs(L);
@@ -180,13 +187,14 @@ static void push_file(lua_State *L, struct mw_run *run, const struct mw_bundle_f
 	lua_pushlstring(L, file->path.p, file->path.n);
 	lua_concat(L, 2);
 	/* only text: crafted bytecode could do anything */
-	int status = luaL_loadbufferx(L, file->text.p ? file->text.p : "", file->text.n,
-	    lua_tostring(L, -1), "t");
+	int status = luaL_loadbufferx(
+	    L, file->text.p ? file->text.p : "", file->text.n, lua_tostring(L, -1), "t");
 	if (status == LUA_ERRMEM)
 		lua_error(L);
 	if (status != 0) {
 		const char *text = lua_tostring(L, -1), *sentence = mw_raise_sentence(text);
-		snprintf(place, sizeof(place), "%.*s", sentence > text ? (int)(sentence - text) - 2 : 0, text);
+		snprintf(place, sizeof(place), "%.*s",
+		    sentence > text ? (int)(sentence - text) - 2 : 0, text);
 		mw_raise_at(L, place, MW_CODE_SYNTAX, "%s", sentence);
 	}
 	lua_remove(L, -2);
@@ -212,7 +220,8 @@ static const struct mw_bundle_file *find_file(const struct mw_policy *policy, co
 	return NULL;
 }
 
-static const struct mw_bundle_file *need_file(lua_State *L, const struct mw_policy *policy, const char *module)
+static const struct mw_bundle_file *need_file(
+    lua_State *L, const struct mw_policy *policy, const char *module)
 {
 	const struct mw_bundle_file *file = find_file(policy, module);
 	if (file)
@@ -222,7 +231,8 @@ static const struct mw_bundle_file *need_file(lua_State *L, const struct mw_poli
 	for (size_t i = 0; i < policy->source->n_files && n < sizeof(list); i++)
 		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%.*s", i ? ", " : "",
 		    MW_FMT(policy->source->files[i].name));
-	mw_raise(L, MW_CODE_REQUIRE, "require finds no '%.60s' among this policy's files: %s", module, list);
+	mw_raise(L, MW_CODE_REQUIRE, "require finds no '%.60s' among this policy's files: %s",
+	    module, list);
 }
 
 int mw_load_require(lua_State *L)
@@ -237,7 +247,8 @@ int mw_load_require(lua_State *L)
 	if (lua_toboolean(L, 3))
 		return 1;
 	if (lua_type(L, 3) == LUA_TBOOLEAN)
-		mw_raise(L, MW_CODE_REQUIRE, "'%.60s' requires itself, by way of other files", module);
+		mw_raise(
+		    L, MW_CODE_REQUIRE, "'%.60s' requires itself, by way of other files", module);
 	const struct mw_bundle_file *file = need_file(L, run->policy, module);
 	lua_pushboolean(L, 0);
 	lua_setfield(L, 2, module);
@@ -272,11 +283,13 @@ int mw_load_run(lua_State *L)
 	snprintf(place, sizeof(place), "%.*s:1", MW_FMT(policy->source->files[0].path));
 	if (policy->made == LUA_NOREF)
 		mw_raise_at(L, place, MW_CODE_NO_POLICY,
-		    "the file declares no policy: it begins with local P = mw.policy{…} and ends with return P");
+		    "the file declares no policy: it begins with local P = mw.policy{…} and ends "
+		    "with return P");
 	lua_rawgeti(L, LUA_REGISTRYINDEX, policy->made);
 	if (!lua_rawequal(L, -1, -2))
 		mw_raise_at(L, place, MW_CODE_NO_POLICY,
-		    "the file returns %s; it must return what mw.policy gave it", mw_raise_show(L, -2).text);
+		    "the file returns %s; it must return what mw.policy gave it",
+		    mw_raise_show(L, -2).text);
 	mw_param_push(L, run);
 	policy->params = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushnil(L);

@@ -4,7 +4,8 @@
  */
 #include "script/options.h"
 
-static void check_value(lua_State *L, enum mw_code code, const char *what, const struct mw_option *o)
+static void check_value(
+    lua_State *L, enum mw_code code, const char *what, const struct mw_option *o)
 {
 	int type = lua_type(L, -1);
 	if (type == LUA_TNIL && !o->required)
@@ -18,8 +19,8 @@ static void check_value(lua_State *L, enum mw_code code, const char *what, const
 		return;
 	double v = lua_tonumber(L, -1);
 	if (!(v >= o->min && v <= o->max))
-		mw_raise(L, code, "%s: '%s' is %.14g; allowed is %.14g to %.14g", what, o->name, v, o->min,
-		    o->max);
+		mw_raise(L, code, "%s: '%s' is %.14g; allowed is %.14g to %.14g", what, o->name, v,
+		    o->min, o->max);
 }
 
 static bool known(struct mw_str name, const struct mw_option *options)
@@ -30,8 +31,8 @@ static bool known(struct mw_str name, const struct mw_option *options)
 	return false;
 }
 
-void mw_options_check(lua_State *L, int idx, enum mw_code code, const char *what,
-    const struct mw_option *options)
+void mw_options_check(
+    lua_State *L, int idx, enum mw_code code, const char *what, const struct mw_option *options)
 {
 	if (lua_type(L, idx) != LUA_TTABLE)
 		mw_raise(L, code, "%s needs a table, not %s", what, mw_raise_show(L, idx).text);
@@ -41,8 +42,8 @@ void mw_options_check(lua_State *L, int idx, enum mw_code code, const char *what
 			continue;
 		struct mw_str name = mw_raise_str(L, -2);
 		if (!known(name, options))
-			mw_raise(L, code, "%s has no '%.*s'%s", what, (int)MW_MIN(name.n, 40u), name.p,
-			    mw_raise_nearest(name, &options->name, sizeof(*options)).text);
+			mw_raise(L, code, "%s has no '%.*s'%s", what, (int)MW_MIN(name.n, 40u),
+			    name.p, mw_raise_nearest(name, &options->name, sizeof(*options)).text);
 	}
 	for (const struct mw_option *o = options; o->name; o++) {
 		lua_pushstring(L, o->name);

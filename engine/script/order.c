@@ -44,9 +44,12 @@ double mw_order_draw(struct mw_env *env, double weight)
 static double weight_of(const struct mw_target *t, int by)
 {
 	switch (by) {
-	case 0: return t->weight;
-	case 1: return t->rpm;
-	case 2: return t->tpm;
+	case 0:
+		return t->weight;
+	case 1:
+		return t->rpm;
+	case 2:
+		return t->tpm;
 	}
 	return 1;
 }
@@ -61,8 +64,8 @@ static int measure(const struct mw_candidate *candidates, size_t n)
 	return 3;
 }
 
-void mw_order_shuffle(struct mw_env *env, const struct mw_candidate *candidates, struct mw_ranked *items,
-    size_t n)
+void mw_order_shuffle(
+    struct mw_env *env, const struct mw_candidate *candidates, struct mw_ranked *items, size_t n)
 {
 	int by = measure(candidates, n);
 	for (size_t i = 0; i < n; i++)

@@ -98,8 +98,8 @@ static bool fits(lua_State *L, int decl, struct wrong *wrong)
 	if (right && whole)
 		right = lua_tonumber(L, -1) == floor(lua_tonumber(L, -1));
 	if (!right) {
-		snprintf(wrong->text, sizeof(wrong->text), "; it must be %s %.*s", whole ? "an" : "a",
-		    MW_FMT(type));
+		snprintf(wrong->text, sizeof(wrong->text), "; it must be %s %.*s",
+		    whole ? "an" : "a", MW_FMT(type));
 		return false;
 	}
 	if (lua_type(L, -1) == LUA_TNUMBER && !in_range(L, decl, lua_tonumber(L, -1), wrong))
@@ -121,16 +121,16 @@ static void check_declaration(lua_State *L, const char *name)
 	int lua = lua_type_of(type);
 	if (lua == LUA_TNONE)
 		mw_raise(L, MW_CODE_PARAM_TYPE,
-		    "%s has the type '%.*s'; allowed are number, integer, string, boolean and list", what,
-		    (int)MW_MIN(type.n, 40u), type.p);
+		    "%s has the type '%.*s'; allowed are number, integer, string, boolean and list",
+		    what, (int)MW_MIN(type.n, 40u), type.p);
 	bool range = !isnan(mw_options_number(L, decl, "min", NAN)) ||
-		     !isnan(mw_options_number(L, decl, "max", NAN));
+	             !isnan(mw_options_number(L, decl, "max", NAN));
 	if (range && lua != LUA_TNUMBER)
 		mw_raise(L, MW_CODE_PARAM_TYPE, "%s has min or max, which are for numbers", what);
 	lua_getfield(L, decl, "default");
 	if (!lua_isnil(L, -1) && !fits(L, decl, &wrong))
-		mw_raise(L, MW_CODE_PARAM_TYPE, "%s has the default %s%s", what, mw_raise_show(L, -1).text,
-		    wrong.text);
+		mw_raise(L, MW_CODE_PARAM_TYPE, "%s has the default %s%s", what,
+		    mw_raise_show(L, -1).text, wrong.text);
 	lua_pop(L, 1);
 }
 
@@ -139,7 +139,8 @@ void mw_param_declare(lua_State *L, int idx)
 	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TTABLE)
 			mw_raise(L, MW_CODE_PARAM_TYPE,
-			    "params are written as params = { name = { type = \"number\", default = 1 } }");
+			    "params are written as params = { name = { type = \"number\", default "
+			    "= 1 } }");
 		check_declaration(L, lua_tostring(L, -2));
 	}
 }
@@ -165,7 +166,8 @@ static bool is_strategy(const struct mw_run *run)
 }
 
 /* Pushes the declaration of the parameter; false (nothing pushed) if there is none and that is no harm. */
-static bool push_declaration(lua_State *L, const struct mw_run *run, int declared, struct mw_str name)
+static bool push_declaration(
+    lua_State *L, const struct mw_run *run, int declared, struct mw_str name)
 {
 	char place[MW_RAISE_PLACE];
 	lua_pushlstring(L, name.p, name.n);
@@ -178,13 +180,15 @@ static bool push_declaration(lua_State *L, const struct mw_run *run, int declare
 	if (!is_strategy(run))
 		mw_raise_at(L, place, MW_CODE_PARAM, "the policy '%.*s' has no parameter '%.*s'%s",
 		    MW_FMT(run->policy->name), (int)MW_MIN(name.n, 60u), name.p, nearest.text);
-	mw_log(MW_LOG_WARN, "policy", "%s: the strategy '%.*s' has no parameter '%.*s'%s: it is ignored",
-	    place, MW_FMT(run->policy->name), (int)MW_MIN(name.n, 60u), name.p, nearest.text);
+	mw_log(MW_LOG_WARN, "policy",
+	    "%s: the strategy '%.*s' has no parameter '%.*s'%s: it is ignored", place,
+	    MW_FMT(run->policy->name), (int)MW_MIN(name.n, 60u), name.p, nearest.text);
 	return false;
 }
 
 /* Checks one member of the settings' object and puts it into the table at p. */
-static void take_value(lua_State *L, struct mw_run *run, int p, struct mw_str name, struct mw_json value)
+static void take_value(
+    lua_State *L, struct mw_run *run, int p, struct mw_str name, struct mw_json value)
 {
 	char place[MW_RAISE_PLACE];
 	struct wrong wrong;
@@ -195,8 +199,9 @@ static void take_value(lua_State *L, struct mw_run *run, int p, struct mw_str na
 	/* a table of names and a list are both Lua tables */
 	if (!fits(L, p + 1, &wrong) || value.kind == MW_JSON_OBJECT) {
 		place_in_settings(run, place);
-		mw_raise_at(L, place, MW_CODE_PARAM, "the policy '%.*s': the parameter '%.*s' is %s%s",
-		    MW_FMT(run->policy->name), MW_FMT(name),
+		mw_raise_at(L, place, MW_CODE_PARAM,
+		    "the policy '%.*s': the parameter '%.*s' is %s%s", MW_FMT(run->policy->name),
+		    MW_FMT(name),
 		    value.kind == MW_JSON_OBJECT ? "a mapping" : mw_raise_show(L, -1).text,
 		    value.kind == MW_JSON_OBJECT ? "" : wrong.text);
 	}
@@ -248,13 +253,15 @@ static int read_missing(lua_State *L)
 	struct mw_str name = {"?", 1};
 	if (lua_type(L, 2) == LUA_TSTRING)
 		name = mw_raise_str(L, 2);
-	mw_raise(L, MW_CODE_NO_MEMBER, "the policy has no parameter '%.*s'%s", (int)MW_MIN(name.n, 60u),
-	    name.p, mw_raise_nearest_key(L, lua_upvalueindex(2), name).text);
+	mw_raise(L, MW_CODE_NO_MEMBER, "the policy has no parameter '%.*s'%s",
+	    (int)MW_MIN(name.n, 60u), name.p,
+	    mw_raise_nearest_key(L, lua_upvalueindex(2), name).text);
 }
 
 static int write_param(lua_State *L)
 {
-	mw_raise(L, MW_CODE_GLOBAL_WRITE, "parameters come from the settings; keep values in a local");
+	mw_raise(
+	    L, MW_CODE_GLOBAL_WRITE, "parameters come from the settings; keep values in a local");
 }
 
 void mw_param_push(lua_State *L, struct mw_run *run)

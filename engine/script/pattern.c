@@ -68,18 +68,41 @@ static bool in_class(unsigned char c, unsigned char letter)
 {
 	bool in;
 	switch (letter | 32) {
-	case 'a': in = is_alpha(c); break;
-	case 'c': in = c < 32 || c == 127; break;
-	case 'd': in = in_range(c, '0', '9'); break;
-	case 'g': in = in_range(c, 33, 126); break;
-	case 'l': in = in_range(c, 'a', 'z'); break;
-	case 'p': in = in_range(c, 33, 126) && !is_alnum(c); break;
-	case 's': in = c == ' ' || in_range(c, '\t', '\r'); break;
-	case 'u': in = in_range(c, 'A', 'Z'); break;
-	case 'w': in = is_alnum(c); break;
-	case 'x': in = in_range(c, '0', '9') || in_range(c | 32, 'a', 'f'); break;
-	case 'z': in = c == 0; break;
-	default: return letter == c;
+	case 'a':
+		in = is_alpha(c);
+		break;
+	case 'c':
+		in = c < 32 || c == 127;
+		break;
+	case 'd':
+		in = in_range(c, '0', '9');
+		break;
+	case 'g':
+		in = in_range(c, 33, 126);
+		break;
+	case 'l':
+		in = in_range(c, 'a', 'z');
+		break;
+	case 'p':
+		in = in_range(c, 33, 126) && !is_alnum(c);
+		break;
+	case 's':
+		in = c == ' ' || in_range(c, '\t', '\r');
+		break;
+	case 'u':
+		in = in_range(c, 'A', 'Z');
+		break;
+	case 'w':
+		in = is_alnum(c);
+		break;
+	case 'x':
+		in = in_range(c, '0', '9') || in_range(c | 32, 'a', 'f');
+		break;
+	case 'z':
+		in = c == 0;
+		break;
+	default:
+		return letter == c;
 	}
 	return in == (letter >= 'a'); /* a capital letter is the class's complement */
 }
@@ -406,7 +429,8 @@ bool mw_pattern_next(struct mw_pattern *m, size_t *at, size_t *end)
 	bool skip = first_byte(m->text, &c);
 	for (size_t i = *at; i <= m->subject.n; i++) {
 		if (skip) {
-			const char *p = i < m->subject.n ? memchr(m->subject.p + i, c, m->subject.n - i) : NULL;
+			const char *p =
+			    i < m->subject.n ? memchr(m->subject.p + i, c, m->subject.n - i) : NULL;
 			if (!p)
 				return false;
 			i = (size_t)(p - m->subject.p);

@@ -102,12 +102,13 @@ static void note_wants(struct mw_policies *p)
 			p->wants[m] |= p->list[s->models[m].policies[i]].hooks;
 }
 
-struct mw_policies *mw_policies_new(struct mw_env *env, struct mw_guard *guard, struct mw_stats *stats,
-    const struct mw_bundle *bundle, struct mw_err *err)
+struct mw_policies *mw_policies_new(struct mw_env *env, struct mw_guard *guard,
+    struct mw_stats *stats, const struct mw_bundle *bundle, struct mw_err *err)
 {
 	struct mw_policies *p = make(env, guard, stats, bundle);
 	if (lua_cpcall(p->L, open_all, p) != 0) {
-		mw_err_set(err, MW_ERR_SCRIPT, "policies need more than %zu KiB of memory to begin with: %s",
+		mw_err_set(err, MW_ERR_SCRIPT,
+		    "policies need more than %zu KiB of memory to begin with: %s",
 		    bundle->settings->policy_memory >> 10, lua_tostring(p->L, -1));
 		mw_policies_free(p);
 		return NULL;

@@ -5,8 +5,14 @@
 #include "script/prim.h"
 
 static const struct mw_prim *const prims[] = {
-    &mw_prim_decision, &mw_prim_pick, &mw_prim_random, &mw_prim_stats,
-    &mw_prim_log,      &mw_prim_time, &mw_prim_json,   &mw_prim_text,
+    &mw_prim_decision,
+    &mw_prim_pick,
+    &mw_prim_random,
+    &mw_prim_stats,
+    &mw_prim_log,
+    &mw_prim_time,
+    &mw_prim_json,
+    &mw_prim_text,
 };
 
 static void add_functions(lua_State *L, struct mw_run *run, const struct mw_prim *prim)

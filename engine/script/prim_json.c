@@ -13,7 +13,8 @@ static int l_decode(lua_State *L)
 	size_t n;
 	const char *p = luaL_checklstring(L, 1, &n);
 	if (n > MW_RUN_TEXT)
-		mw_err_set(&err, MW_ERR_BAD_JSON, "a text of %zu bytes; up to %d are allowed", n, MW_RUN_TEXT);
+		mw_err_set(&err, MW_ERR_BAD_JSON, "a text of %zu bytes; up to %d are allowed", n,
+		    MW_RUN_TEXT);
 	else if (mw_convert_decode(L, mw_strn(p, n), &err))
 		return 1;
 	if (err.code == MW_ERR_INTERNAL)

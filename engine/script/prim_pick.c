@@ -33,8 +33,9 @@ static void add_list(lua_State *L, struct choice *c, const char *what)
 		unsigned index;
 		lua_rawgeti(L, 1, (int)i);
 		if (mw_handle_kind(L, c->run, -1, &index) != MW_HANDLE_UP)
-			mw_raise(L, MW_CODE_ARGUMENT, "%s: item %zu must be a candidate of this call, not %s",
-			    what, i, mw_raise_show(L, -1).text);
+			mw_raise(L, MW_CODE_ARGUMENT,
+			    "%s: item %zu must be a candidate of this call, not %s", what, i,
+			    mw_raise_show(L, -1).text);
 		lua_pop(L, 1);
 		add(c, index);
 	}
@@ -52,7 +53,8 @@ static void take(lua_State *L, struct choice *c, const char *what)
 		return;
 	}
 	if (lua_type(L, 1) != LUA_TTABLE)
-		mw_raise(L, MW_CODE_ARGUMENT, "%s needs the candidates (ups) or a list of some, not %s", what,
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "%s needs the candidates (ups) or a list of some, not %s", what,
 		    mw_raise_show(L, 1).text);
 	add_list(L, c, what);
 }
@@ -69,9 +71,13 @@ static int push(lua_State *L, const struct choice *c)
 
 /* ---- scores: a field's name or a function ---- */
 
-static const struct mw_field *field_at(lua_State *L, int idx, const char *what)
+struct scorer {
+	int idx; /* of the function; 0: it is a field */
+	const struct mw_field *field;
+};
+
+static const struct mw_field *field_named(lua_State *L, struct mw_str name, const char *what)
 {
-	struct mw_str name = mw_raise_str(L, idx);
 	const struct mw_field *f = mw_handle_up.fields;
 	while (f->name && !mw_str_is(name, f->name))
 		f++;
@@ -82,47 +88,50 @@ static const struct mw_field *field_at(lua_State *L, int idx, const char *what)
 	return f;
 }
 
-/* The score by what is at idx; nil comes as `absent`. */
-static double score(lua_State *L, struct choice *c, size_t i, int idx, double absent)
+static struct scorer scorer_at(lua_State *L, int idx, const char *what)
+{
+	if (lua_type(L, idx) == LUA_TFUNCTION)
+		return (struct scorer){.idx = idx};
+	if (lua_type(L, idx) != LUA_TSTRING)
+		mw_raise(L, MW_CODE_ARGUMENT, "%s needs a field's name or a function, not %s", what,
+		    mw_raise_show(L, idx).text);
+	return (struct scorer){.field = field_named(L, mw_raise_str(L, idx), what)};
+}
+
+/* The score of an item; nil comes as `absent`. */
+static double score(
+    lua_State *L, struct choice *c, size_t i, const struct scorer *by, double absent)
 {
 	unsigned index = c->items[i].index;
-	if (lua_type(L, idx) == LUA_TFUNCTION) {
-		lua_pushvalue(L, idx);
+	if (by->idx) {
+		lua_pushvalue(L, by->idx);
 		mw_handle_push(L, c->run, MW_HANDLE_UP, index);
 		mw_run_call(L, c->run, 1, 1);
 	} else {
-		field_at(L, idx, "mw.pick")->push(L, c->run, index);
+		by->field->push(L, c->run, index);
 	}
-	double v = lua_isnil(L, -1) ? absent : lua_tonumber(L, -1);
-	bool number = lua_isnil(L, -1) || lua_type(L, -1) == LUA_TNUMBER;
-	if (!number || v != v)
+	int type = lua_type(L, -1);
+	double v = type == LUA_TNUMBER ? lua_tonumber(L, -1) : absent;
+	if ((type != LUA_TNUMBER && type != LUA_TNIL) || v != v)
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "mw.pick: a score must be a number, not %s; for what may be unknown give a function such as "
+		    "mw.pick: a score must be a number, not %s; for what may be unknown give a "
+		    "function such as "
 		    "function(u) return u.ttft_ms or 0 end",
-		    v != v ? "nil" : mw_raise_show(L, -1).text);
+		    type == LUA_TNUMBER ? "NaN" : mw_raise_show(L, -1).text);
 	lua_pop(L, 1);
 	return v;
 }
 
-static void check_scorer(lua_State *L, int idx, const char *what)
-{
-	int type = lua_type(L, idx);
-	if (type != LUA_TSTRING && type != LUA_TFUNCTION)
-		mw_raise(L, MW_CODE_ARGUMENT, "%s needs a field's name or a function, not %s", what,
-		    mw_raise_show(L, idx).text);
-}
-
 /* ---- the functions ---- */
 
-/* Draws by the weight at idx; false if no candidate has one. */
-static bool draw(lua_State *L, struct choice *c, int idx)
+/* Reads everybody's weight into its rank; false if nobody has any. */
+static bool weigh(lua_State *L, struct choice *c, int idx)
 {
 	bool any = false;
-	check_scorer(L, idx, "mw.pick.weighted");
+	struct scorer by = scorer_at(L, idx, "mw.pick.weighted");
 	for (size_t i = 0; i < c->n; i++) {
-		double weight = score(L, c, i, idx, 0);
-		any |= weight > 0;
-		c->items[i].rank = mw_order_draw(c->run->all->env, weight);
+		c->items[i].rank = score(L, c, i, &by, 0);
+		any |= c->items[i].rank > 0;
 	}
 	return any;
 }
@@ -134,9 +143,9 @@ static int l_weighted(lua_State *L)
 	bool any = false;
 	take(L, &c, "mw.pick.weighted");
 	for (int idx = 2; idx <= top && !any; idx++)
-		any = draw(L, &c, idx);
-	for (size_t i = 0; i < c.n && !any; i++)
-		c.items[i].rank = 0; /* all alike: by `tie`, which is random */
+		any = weigh(L, &c, idx);
+	for (size_t i = 0; i < c.n; i++) /* all alike: by `tie`, which is random */
+		c.items[i].rank = any ? mw_order_draw(c.run->all->env, c.items[i].rank) : 0;
 	mw_order_sort(c.items, c.n);
 	return push(L, &c);
 }
@@ -144,10 +153,10 @@ static int l_weighted(lua_State *L)
 static int l_min(lua_State *L)
 {
 	struct choice c;
-	check_scorer(L, 2, "mw.pick.min");
+	struct scorer by = scorer_at(L, 2, "mw.pick.min");
 	take(L, &c, "mw.pick.min");
 	for (size_t i = 0; i < c.n; i++)
-		c.items[i].rank = score(L, &c, i, 2, NAN);
+		c.items[i].rank = score(L, &c, i, &by, NAN);
 	mw_order_sort(c.items, c.n);
 	return push(L, &c);
 }
@@ -159,12 +168,12 @@ static int l_p2c(lua_State *L)
 		lua_settop(L, 1);
 		lua_pushliteral(L, "inflight");
 	}
-	check_scorer(L, 2, "mw.pick.p2c");
+	struct scorer by = scorer_at(L, 2, "mw.pick.p2c");
 	take(L, &c, "mw.pick.p2c");
 	for (size_t i = 0; i < c.n; i++)
 		c.items[i].rank = 0;
 	mw_order_sort(c.items, c.n); /* in random order: the first two are the two choices */
-	if (c.n > 1 && score(L, &c, 1, 2, NAN) < score(L, &c, 0, 2, NAN)) {
+	if (c.n > 1 && score(L, &c, 1, &by, NAN) < score(L, &c, 0, &by, NAN)) {
 		struct mw_ranked first = c.items[0];
 		c.items[0] = c.items[1];
 		c.items[1] = first;

@@ -40,8 +40,8 @@ static int l_int(lua_State *L)
 		high = whole(L, 2, "mw.random.int");
 	}
 	if (high < low)
-		mw_raise(L, MW_CODE_ARGUMENT, "mw.random.int: nothing lies between %.14g and %.14g", low,
-		    high);
+		mw_raise(L, MW_CODE_ARGUMENT, "mw.random.int: nothing lies between %.14g and %.14g",
+		    low, high);
 	lua_pushnumber(L, between(mw_run_of(L), low, high));
 	return 1;
 }
@@ -72,7 +72,8 @@ static int l_normal(lua_State *L)
 {
 	double mean = luaL_checknumber(L, 1), deviation = luaL_checknumber(L, 2);
 	struct mw_run *run = mw_run_of(L);
-	double radius = sqrt(-2 * log1p(-unit(run))), angle = 2 * 3.14159265358979323846 * unit(run);
+	double radius = sqrt(-2 * log1p(-unit(run))),
+	       angle = 2 * 3.14159265358979323846 * unit(run);
 	lua_pushnumber(L, mean + deviation * radius * cos(angle));
 	return 1;
 }
@@ -82,8 +83,8 @@ static int l_shuffle(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	size_t n = lua_objlen(L, 1);
 	if (n > MW_RUN_ITEMS)
-		mw_raise(L, MW_CODE_TOO_LARGE, "mw.random.shuffle takes a list of up to %d items, not %zu",
-		    MW_RUN_ITEMS, n);
+		mw_raise(L, MW_CODE_TOO_LARGE,
+		    "mw.random.shuffle takes a list of up to %d items, not %zu", MW_RUN_ITEMS, n);
 	for (size_t i = n; i > 1; i--) {
 		int j = (int)between(mw_run_of(L), 1, (double)i);
 		lua_rawgeti(L, 1, (int)i);

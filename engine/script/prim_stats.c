@@ -32,8 +32,8 @@ static int open_stat(lua_State *L, enum mw_stat_kind kind, double span_s)
 	lua_pushliteral(L, "/");
 	lua_pushvalue(L, 1);
 	lua_concat(L, 3);
-	struct mw_stat *s = mw_stats_get(run->all->stats, mw_raise_str(L, -1), kind,
-	    (uint64_t)(span_s * 1e6), &err);
+	struct mw_stat *s = mw_stats_get(
+	    run->all->stats, mw_raise_str(L, -1), kind, (uint64_t)(span_s * 1e6), &err);
 	if (!s)
 		mw_raise(L, MW_CODE_ARGUMENT, "mw.stats: %s", err.text);
 	*(struct mw_stat **)lua_newuserdata(L, sizeof(s)) = s;

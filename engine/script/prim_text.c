@@ -18,8 +18,8 @@ static struct mw_str check_str(lua_State *L, int idx)
 
 MW_NORETURN static void raise_fault(lua_State *L, const struct mw_pattern *m)
 {
-	mw_raise(L, m->exhausted ? MW_CODE_PATTERN_STEPS : MW_CODE_PATTERN, "%s: \"%.*s\"%s", m->fault,
-	    (int)MW_MIN(m->text.n, 60u), m->text.p,
+	mw_raise(L, m->exhausted ? MW_CODE_PATTERN_STEPS : MW_CODE_PATTERN, "%s: \"%.*s\"%s",
+	    m->fault, (int)MW_MIN(m->text.n, 60u), m->text.p,
 	    m->exhausted ? "; mw.text.contains(s, words) is quick on any text" : "");
 }
 
@@ -42,7 +42,8 @@ static void push_capture(lua_State *L, const struct mw_pattern *m, size_t i, siz
 }
 
 /* Pushes all captures; with none, the whole match if `whole`. */
-static int push_captures(lua_State *L, const struct mw_pattern *m, size_t at, size_t end, bool whole)
+static int push_captures(
+    lua_State *L, const struct mw_pattern *m, size_t at, size_t end, bool whole)
 {
 	size_t n = m->n_captures == 0 && whole ? 1 : m->n_captures;
 	luaL_checkstack(L, (int)n, "too many captures");
@@ -123,7 +124,8 @@ int mw_prim_text_match(lua_State *L)
 /* Upvalues: the run, the subject, the pattern, where to go on. */
 static int next_match(lua_State *L)
 {
-	struct mw_str s = mw_raise_str(L, lua_upvalueindex(2)), text = mw_raise_str(L, lua_upvalueindex(3));
+	struct mw_str s = mw_raise_str(L, lua_upvalueindex(2)),
+		      text = mw_raise_str(L, lua_upvalueindex(3));
 	size_t at = (size_t)lua_tonumber(L, lua_upvalueindex(4)), end;
 	struct mw_pattern m;
 	mw_pattern_init(&m, s, text);
@@ -162,7 +164,8 @@ static void add(lua_State *L, struct substitution *sub, const char *p, size_t n)
 {
 	sub->made += n;
 	if (sub->made > sub->ceiling)
-		mw_raise(L, MW_CODE_TOO_LARGE, "gsub: the result is longer than %zu bytes", sub->ceiling);
+		mw_raise(L, MW_CODE_TOO_LARGE, "gsub: the result is longer than %zu bytes",
+		    sub->ceiling);
 	luaL_addlstring(&sub->out, p, n);
 }
 
@@ -173,7 +176,8 @@ static void add_top(lua_State *L, struct substitution *sub)
 	lua_tolstring(L, -1, &n);
 	sub->made += n;
 	if (sub->made > sub->ceiling)
-		mw_raise(L, MW_CODE_TOO_LARGE, "gsub: the result is longer than %zu bytes", sub->ceiling);
+		mw_raise(L, MW_CODE_TOO_LARGE, "gsub: the result is longer than %zu bytes",
+		    sub->ceiling);
 	luaL_addvalue(&sub->out);
 }
 
@@ -228,7 +232,8 @@ static void add_replacement(lua_State *L, struct substitution *sub, size_t at, s
 	} else if (lua_isstring(L, -1)) {
 		add_top(L, sub);
 	} else {
-		mw_raise(L, MW_CODE_ARGUMENT, "gsub: the replacement is %s; it must be a string, or false",
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "gsub: the replacement is %s; it must be a string, or false",
 		    mw_raise_show(L, -1).text);
 	}
 }
@@ -263,8 +268,10 @@ int mw_prim_text_gsub(lua_State *L)
 {
 	struct mw_str s = check_str(L, 1), pattern = check_str(L, 2);
 	int type = lua_type(L, 3);
-	if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE && type != LUA_TFUNCTION)
-		mw_raise(L, MW_CODE_ARGUMENT, "gsub replaces by a string, a table or a function, not %s",
+	if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE &&
+	    type != LUA_TFUNCTION)
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "gsub replaces by a string, a table or a function, not %s",
 		    mw_raise_show(L, 3).text);
 	lua_Number most = luaL_optnumber(L, 4, (lua_Number)s.n + 1);
 	lua_settop(L, 3);

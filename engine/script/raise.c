@@ -42,7 +42,7 @@ void mw_raise_place_of(lua_State *L, int idx, char place[MW_RAISE_PLACE])
 		put_place(place, &ar, ar.linedefined);
 }
 
-MW_NORETURN static void throw(lua_State *L, const char *place, enum mw_code code, const char *text)
+MW_NORETURN static void throw(lua_State * L, const char *place, enum mw_code code, const char *text)
 {
 	lua_pushfstring(L, "%s%sMW%d %s", place, place[0] ? ": " : "", (int)code, text);
 	lua_error(L);
@@ -99,7 +99,8 @@ struct mw_shown mw_raise_show(lua_State *L, int idx)
 	case LUA_TNIL:
 		return (struct mw_shown){"nil"};
 	case LUA_TBOOLEAN:
-		return lua_toboolean(L, idx) ? (struct mw_shown){"true"} : (struct mw_shown){"false"};
+		return lua_toboolean(L, idx) ? (struct mw_shown){"true"}
+		                             : (struct mw_shown){"false"};
 	case LUA_TNUMBER:
 		snprintf(shown.text, sizeof(shown.text), "number %.14g", lua_tonumber(L, idx));
 		return shown;
@@ -147,7 +148,8 @@ static struct mw_shown advice(const struct nearest *n)
 struct mw_shown mw_raise_nearest(struct mw_str name, const char *const *names, size_t stride)
 {
 	struct nearest n = {.name = name, .distance = SIZE_MAX};
-	for (const char *p = (const char *)names; *(const char *const *)(const void *)p; p += stride)
+	for (const char *p = (const char *)names; *(const char *const *)(const void *)p;
+	     p += stride)
 		consider(&n, mw_str(*(const char *const *)(const void *)p));
 	return advice(&n);
 }

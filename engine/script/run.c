@@ -62,7 +62,8 @@ unsigned mw_run_deeper(lua_State *L, struct mw_run *run)
 {
 	if (run->depth >= MW_RUN_DEPTH)
 		mw_raise(L, MW_CODE_TOO_DEEP,
-		    "more than %d functions inside each other through pcall, table.sort and the like",
+		    "more than %d functions inside each other through pcall, table.sort and the "
+		    "like",
 		    MW_RUN_DEPTH);
 	return run->depth++;
 }
@@ -164,14 +165,16 @@ static void say_stopped(struct mw_run *run)
 	snprintf(run->error, sizeof(run->error),
 	    "%s: MW%d stopped here: %s may take %g ms of processor time and took more",
 	    mw_guard_where(run->all->guard), MW_CODE_STOPPED,
-	    run->loading ? "loading" : mw_run_hook_name(run->hook), hooks[run->hook].budget_us / 1000.0);
+	    run->loading ? "loading" : mw_run_hook_name(run->hook),
+	    hooks[run->hook].budget_us / 1000.0);
 }
 
 static void say_memory(struct mw_run *run)
 {
 	struct mw_policies *all = run->all;
 	snprintf(run->error, sizeof(run->error),
-	    "%s: MW%d out of memory: the policies of a worker may hold %zu MiB together; keep less in "
+	    "%s: MW%d out of memory: the policies of a worker may hold %zu MiB together; keep less "
+	    "in "
 	    "variables that outlive a call",
 	    run->policy->source->files[0].path.p ? run->policy->source->files[0].path.p : "",
 	    MW_CODE_MEMORY, all->bundle->settings->policy_memory >> 20);
@@ -226,7 +229,8 @@ void mw_run_settle(lua_State *L, struct mw_run *run)
 	mw_require(lua_gettop(L) == FLOOR);
 }
 
-void mw_run_begin(struct mw_run *run, struct mw_policy *policy, enum mw_hook hook, struct mw_call *call)
+void mw_run_begin(
+    struct mw_run *run, struct mw_policy *policy, enum mw_hook hook, struct mw_call *call)
 {
 	run->policy = policy;
 	run->hook = hook;

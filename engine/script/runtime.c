@@ -301,9 +301,7 @@ static void read_row(lua_State *L, struct mw_target *t, struct mw_arena *a)
 	t->passthrough = field_bool(L, at, "passthrough");
 	t->stream_usage = field_bool(L, at, "stream_usage");
 	t->plays = field_bool(L, at, "plays");
-	struct mw_str warning = field_str(L, at, "warning", a);
-	if (warning.n)
-		mw_log(MW_LOG_WARN, "settings", "%.*s: %.*s", MW_FMT(t->name), MW_FMT(warning));
+	t->warning = field_str(L, at, "warning", a);
 	read_door(L, "chat", a, &t->doors[MW_KIND_CHAT]);
 	read_door(L, "embeddings", a, &t->doors[MW_KIND_EMBEDDINGS]);
 }
@@ -336,15 +334,19 @@ size_t mw_runtime_wildcards(void *arg, struct mw_arena *arena, const struct mw_w
 {
 	struct mw_runtime *rt = arg;
 	lua_State *L = rt->L;
+	struct mw_err err = {0};
 	lua_rawgeti(L, LUA_REGISTRYINDEX, rt->entries[WILDCARDS]);
-	mw_require(call(rt, 0, 1, NULL));
+	if (!call(rt, 0, 1, &err)) {
+		mw_log(MW_LOG_ERROR, "runtime", "%s", err.text);
+		return 0;
+	}
 	size_t n = lua_objlen(L, -1);
 	struct mw_wildcard *list = mw_arena_alloc(arena, n * sizeof(*list));
 	for (size_t i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
 		int at = lua_gettop(L);
-		list[i] = (struct mw_wildcard){
-		    field_str(L, at, "pattern", arena), field_str(L, at, "model", arena)};
+		list[i].pattern = field_str(L, at, "pattern", arena);
+		list[i].model = field_str(L, at, "model", arena);
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);

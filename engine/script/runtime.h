@@ -30,7 +30,8 @@ bool mw_runtime_prepare(
     void *rt, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
 
 /* The `wildcards` of struct mw_settings_world; arg is the runtime. */
-size_t mw_runtime_wildcards(void *rt, struct mw_arena *arena, const struct mw_wildcard **out);
+size_t mw_runtime_wildcards(
+    void *rt, struct mw_arena *arena, const struct mw_wildcard **out);
 
 /* Makes the targets of a snapshot known. Calls of an older version keep theirs through the
  * generation, which is returned (0 on failure) and dropped when the last call of that version is

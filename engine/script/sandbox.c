@@ -17,14 +17,15 @@
 #include <lualib.h>
 
 /* From the stock library as they are: pure, or bounded by what they are given. */
-static const char *const kept[] = {
-    "assert", "error", "rawequal", "rawget", "select", "setmetatable", "tonumber", "type", "unpack", NULL};
-static const char *const kept_string[] = {"byte", "char", "len", "lower", "reverse", "sub", "upper", NULL};
-static const char *const kept_math[] = {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh",
-    "deg", "exp", "floor", "fmod", "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi",
-    "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh", NULL};
-static const char *const kept_bit[] = {"arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol",
-    "ror", "rshift", "tobit", "tohex", NULL};
+static const char *const kept[] = {"assert", "error", "rawequal", "rawget", "select",
+    "setmetatable", "tonumber", "type", "unpack", NULL};
+static const char *const kept_string[] = {
+    "byte", "char", "len", "lower", "reverse", "sub", "upper", NULL};
+static const char *const kept_math[] = {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos",
+    "cosh", "deg", "exp", "floor", "fmod", "frexp", "huge", "ldexp", "log", "log10", "max", "min",
+    "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh", NULL};
+static const char *const kept_bit[] = {"arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift",
+    "rol", "ror", "rshift", "tobit", "tohex", NULL};
 
 /* Advice for those who look for what is not there. */
 static const struct {
@@ -84,8 +85,8 @@ static int read_missing(lua_State *L)
 	for (size_t i = 0; i < MW_LEN(absent) && !advice; i++)
 		if (mw_str_is(name, absent[i].name))
 			advice = absent[i].advice;
-	mw_raise(L, MW_CODE_GLOBAL_READ, "there is no global '%.*s'%s", (int)MW_MIN(name.n, 60u), name.p,
-	    advice ? advice : mw_raise_nearest_key(L, 1, name).text);
+	mw_raise(L, MW_CODE_GLOBAL_READ, "there is no global '%.*s'%s", (int)MW_MIN(name.n, 60u),
+	    name.p, advice ? advice : mw_raise_nearest_key(L, 1, name).text);
 }
 
 /* Upvalue 2: the globals. */
@@ -93,7 +94,8 @@ static int write_global(lua_State *L)
 {
 	if (!mw_run_of(L)->loading)
 		mw_raise(L, MW_CODE_GLOBAL_WRITE,
-		    "%s is not declared: write 'local' before it, in the function or, if it must last, at the "
+		    "%s is not declared: write 'local' before it, in the function or, if it must "
+		    "last, at the "
 		    "top of the file",
 		    mw_raise_show(L, 2).text);
 	lua_rawset(L, lua_upvalueindex(2));
@@ -106,8 +108,9 @@ static int no_member(lua_State *L)
 	struct mw_str name = {"?", 1};
 	if (lua_type(L, 2) == LUA_TSTRING)
 		name = mw_raise_str(L, 2);
-	mw_raise(L, MW_CODE_NO_MEMBER, "there is no %s.%.*s%s", lua_tostring(L, lua_upvalueindex(2)),
-	    (int)MW_MIN(name.n, 60u), name.p, mw_raise_nearest_key(L, 1, name).text);
+	mw_raise(L, MW_CODE_NO_MEMBER, "there is no %s.%.*s%s",
+	    lua_tostring(L, lua_upvalueindex(2)), (int)MW_MIN(name.n, 60u), name.p,
+	    mw_raise_nearest_key(L, 1, name).text);
 }
 
 static int no_assignment(lua_State *L)

@@ -85,8 +85,8 @@ int mw_sandbox_format(lua_State *L)
 		lua_replace(L, i);
 	}
 	if (sum > MW_RUN_TEXT)
-		mw_raise(L, MW_CODE_TOO_LARGE, "string.format: the text would be longer than %d bytes",
-		    MW_RUN_TEXT);
+		mw_raise(L, MW_CODE_TOO_LARGE,
+		    "string.format: the text would be longer than %d bytes", MW_RUN_TEXT);
 	lua_pushvalue(L, lua_upvalueindex(2));
 	lua_insert(L, 1);
 	lua_call(L, top, 1);

@@ -94,7 +94,8 @@ static void push_others(lua_State *L, size_t n, size_t others)
 /* Upvalues: the run, the other keys (or nil), the length of the list, how far it has come. */
 static int next_pair(lua_State *L)
 {
-	int n = (int)lua_tonumber(L, lua_upvalueindex(3)), i = (int)lua_tonumber(L, lua_upvalueindex(4));
+	int n = (int)lua_tonumber(L, lua_upvalueindex(3)),
+	    i = (int)lua_tonumber(L, lua_upvalueindex(4));
 	lua_settop(L, 1);
 	for (;;) {
 		if (++i <= n) {
@@ -147,8 +148,8 @@ int mw_sandbox_pairs(lua_State *L)
 	size_t n = lua_objlen(L, 1), others = count_others(L, n);
 	if (others > MW_RUN_ITEMS)
 		mw_raise(L, MW_CODE_TOO_LARGE,
-		    "pairs walks over up to %d keys beside a list, in order; this table has %zu", MW_RUN_ITEMS,
-		    others);
+		    "pairs walks over up to %d keys beside a list, in order; this table has %zu",
+		    MW_RUN_ITEMS, others);
 	lua_pushlightuserdata(L, mw_run_of(L));
 	if (others)
 		push_others(L, n, others);
@@ -193,7 +194,8 @@ static int place_in(lua_State *L, int idx, size_t n, const char *what)
 {
 	lua_Number at = luaL_checknumber(L, idx);
 	if (!(at >= 1 && at <= (lua_Number)n + 1))
-		mw_raise(L, MW_CODE_ARGUMENT, "%s: place %.14g is not in a list of %zu", what, at, n);
+		mw_raise(
+		    L, MW_CODE_ARGUMENT, "%s: place %.14g is not in a list of %zu", what, at, n);
 	return (int)at;
 }
 
@@ -209,7 +211,8 @@ int mw_sandbox_insert(lua_State *L)
 		at = place_in(L, 2, n, "table.insert");
 		break;
 	default:
-		mw_raise(L, MW_CODE_ARGUMENT, "table.insert takes a list, a place if you like, and a value");
+		mw_raise(L, MW_CODE_ARGUMENT,
+		    "table.insert takes a list, a place if you like, and a value");
 	}
 	for (int i = (int)n; i >= at; i--) {
 		lua_rawgeti(L, 1, i);
@@ -260,7 +263,8 @@ int mw_sandbox_concat(lua_State *L)
 	luaL_optlstring(L, 2, "", &between);
 	double i = luaL_optnumber(L, 3, 1), j = luaL_optnumber(L, 4, (lua_Number)lua_objlen(L, 1));
 	if (length_of(L, i, j, between) > MW_RUN_TEXT)
-		mw_raise(L, MW_CODE_TOO_LARGE, "table.concat: the text is longer than %d bytes", MW_RUN_TEXT);
+		mw_raise(L, MW_CODE_TOO_LARGE, "table.concat: the text is longer than %d bytes",
+		    MW_RUN_TEXT);
 	lua_pushvalue(L, lua_upvalueindex(2));
 	lua_insert(L, 1);
 	lua_call(L, lua_gettop(L) - 1, 1);
@@ -320,14 +324,16 @@ int mw_sandbox_sort(lua_State *L)
 	lua_settop(L, 2);
 	size_t n = lua_objlen(L, 1);
 	if (n > MW_RUN_ITEMS)
-		mw_raise(L, MW_CODE_TOO_LARGE, "table.sort takes up to %d items, not %zu", MW_RUN_ITEMS, n);
+		mw_raise(L, MW_CODE_TOO_LARGE, "table.sort takes up to %d items, not %zu",
+		    MW_RUN_ITEMS, n);
 	lua_createtable(L, (int)n, 0);
 	lua_createtable(L, (int)n, 0);
 	int from = 3, to = 4;
 	copy(L, 1, from, n);
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t i = 1; i <= n; i += 2 * width) {
-			size_t part[3] = {i, MW_MIN(i + width, n + 1), MW_MIN(i + 2 * width, n + 1)};
+			size_t part[3] = {
+			    i, MW_MIN(i + width, n + 1), MW_MIN(i + 2 * width, n + 1)};
 			merge(L, run, from, to, part);
 		}
 		from = 7 - from;

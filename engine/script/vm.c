@@ -11,13 +11,15 @@
 
 enum {
 	PAUSE_SMALL = 200, /* per cent: collect again when the heap has doubled … */
-	PAUSE_LARGE = 110, /* … but near the ceiling at once: LuaJIT has no collection in an emergency */
+	PAUSE_LARGE =
+	    110, /* … but near the ceiling at once: LuaJIT has no collection in an emergency */
 	RELIEF_US = 1000000,
 };
 
 struct mw_vm {
 	lua_State *L;
-	lua_Alloc inner; /* LuaJIT's: addresses from malloc do not fit its values on every machine */
+	lua_Alloc
+	    inner; /* LuaJIT's: addresses from malloc do not fit its values on every machine */
 	void *inner_arg;
 	size_t used, cap;
 	int pause;
@@ -54,7 +56,8 @@ struct mw_vm *mw_vm_new(size_t cap)
 	mw_require(vm->L);
 	lua_atpanic(vm->L, panic);
 	vm->cap = cap;
-	vm->used = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+	vm->used =
+	    (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
 	vm->inner = lua_getallocf(vm->L, &vm->inner_arg);
 	lua_setallocf(vm->L, count, vm);
 	luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);

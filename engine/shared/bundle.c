@@ -118,8 +118,9 @@ static bool read_shipped(const struct reading *r, struct mw_str (*shipped)(struc
 	struct mw_str text = shipped(r->ref->name);
 	if (!text.p) {
 		mw_err_set(r->err, MW_ERR_SETTINGS,
-		    "no policy named '%.*s' is built in; a file of your own is named by `path:`",
-		    MW_FMT(r->ref->name));
+		    "no policy named '%.*s' is built in, but %.*s are; a file of your own is named "
+		    "by `path:`",
+		    MW_FMT(r->ref->name), MW_FMT(shipped(MW_STR(""))));
 		return refuse(r);
 	}
 	struct mw_bundle_file *file = files_new(r, 1);

@@ -31,7 +31,7 @@ struct mw_bundle {
 	_Atomic int refs;
 };
 
-/* Reads what the settings name: shipped policies through `shipped` (NULL text: no such policy),
+/* Reads what the settings name: shipped policies through `shipped` (NULL text: no such policy; for an empty name: the names of all, for messages),
  * files and folders (policy.lua or init.lua and every other .lua below it) from the disk; at most 1
  * MiB a file, 100 files a policy. Errors name the settings line, the path and what is there
  * instead. */

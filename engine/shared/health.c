@@ -23,8 +23,10 @@ enum {
 #define FORGOTTEN 0.0067
 /* Per token: LiteLLM's penalty of 1000 s. */
 #define TIMED_OUT_US 1e9
-/* A provider may ask for an hour of peace, not for more. */
-#define LONGEST_WISH UINT64_C(3600000000)
+/* A provider may ask for an hour of peace, not for more; what is shorter than a second is about the
+ * next attempt, not about a cooldown. */
+#define LONGEST_WISH  UINT64_C(3600000000)
+#define SHORTEST_WISH UINT64_C(1000000)
 
 enum average { TTFT, TOTAL, PER_TOKEN, AVERAGES };
 
@@ -247,7 +249,7 @@ bool mw_health_end(struct mw_health *h, uint64_t now, const struct mw_health_sam
 	note_latency(h, sample);
 	count(h, now, failed);
 	if (failed && must_cool(h, now, sample->status, rule))
-		began = cool(h, now, wish ? wish : rule->cooldown_us);
+		began = cool(h, now, wish >= SHORTEST_WISH ? wish : rule->cooldown_us);
 	pthread_mutex_unlock(&h->lock);
 	return began;
 }

@@ -57,7 +57,8 @@ struct mw_cooldown_rule {
 	                        * of at least 5 in this minute cools unless only_target; statuses that a retry
 	                        * cannot mend (401, 403, 404) cool unless only_target. Else: more than so many
 	                        * failures within cooldown_us (counted from the first) cool, only_target or not. */
-	uint64_t cooldown_us; /* 0: never cools. A sample's retry_after, cut to an hour, wins */
+	uint64_t
+	    cooldown_us; /* 0: never cools. A sample's retry_after wins, from one second to an hour */
 };
 /* Returns true if this sample began a cooldown (not if it made one longer that was under way). */
 bool mw_health_end(struct mw_health *h, uint64_t now, const struct mw_health_sample *sample,

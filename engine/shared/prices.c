@@ -10,6 +10,7 @@
 struct mw_prices {
 	struct mw_arena *arena;
 	struct mw_map *by_name; /* -> struct mw_price */
+	struct mw_map *over;    /* what was merged: looked at first */
 };
 
 static void free_map(void *map)
@@ -23,7 +24,9 @@ static struct mw_prices *prices_new(void)
 	struct mw_prices *p = mw_arena_zalloc(arena, sizeof(*p));
 	p->arena = arena;
 	p->by_name = mw_map_new();
+	p->over = mw_map_new();
 	mw_arena_on_reset(arena, free_map, p->by_name);
+	mw_arena_on_reset(arena, free_map, p->over);
 	return p;
 }
 
@@ -34,16 +37,17 @@ void mw_prices_free(struct mw_prices *p)
 }
 
 /* A later entry of one name replaces the earlier. */
-static void put(struct mw_prices *p, struct mw_str name, const struct mw_price *price)
+static void put(
+    struct mw_prices *p, struct mw_map *map, struct mw_str name, const struct mw_price *price)
 {
-	struct mw_price *known = mw_map_get(p->by_name, name);
+	struct mw_price *known = mw_map_get(map, name);
 	if (known) {
 		*known = *price;
 		return;
 	}
 	known = mw_arena_alloc(p->arena, sizeof(*known));
 	*known = *price;
-	mw_map_set(p->by_name, mw_arena_dup(p->arena, name), known);
+	mw_map_set(map, mw_arena_dup(p->arena, name), known);
 }
 
 void mw_prices_merge(struct mw_prices *p, const struct mw_prices *from)
@@ -51,7 +55,7 @@ void mw_prices_merge(struct mw_prices *p, const struct mw_prices *from)
 	struct mw_str name;
 	void *price;
 	for (size_t at = 0; mw_map_next(from->by_name, &at, &name, &price);)
-		put(p, name, price);
+		put(p, p->over, name, price);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -178,17 +182,6 @@ static bool read_own(struct reading *r, struct mw_json entry, struct mw_price *p
 	       wrong(r, MW_STR("it"), entry, "an entry with 'input' or 'output'");
 }
 
-/* LiteLLM's map has "gpt-4o" where our table has "openai/gpt-4o": it must take that one's place. */
-static void put_litellm(struct reading *r, struct mw_json entry, const struct mw_price *price)
-{
-	struct mw_arena *a = r->prices->arena;
-	struct mw_str provider = mw_json_text(mw_json_get(entry, MW_STR("litellm_provider")), a);
-	put(r->prices, r->model, price);
-	if (provider.n && mw_str_find(r->model, '/') == r->model.n)
-		put(r->prices, mw_arena_printf(a, "%.*s/%.*s", MW_FMT(provider), MW_FMT(r->model)),
-		    price);
-}
-
 /* Every member of `models` is an entry. */
 static bool read_models(struct reading *r, struct mw_json models, bool ours)
 {
@@ -202,10 +195,8 @@ static bool read_models(struct reading *r, struct mw_json models, bool ours)
 			return wrong(r, MW_STR("it"), entry, "an object with prices");
 		if (!(ours ? read_own(r, entry, &price) : read_litellm(r, entry, &price)))
 			return false;
-		if (has_price(&price) && ours)
-			put(r->prices, r->model, &price);
-		else if (has_price(&price))
-			put_litellm(r, entry, &price);
+		if (has_price(&price))
+			put(r->prices, r->prices->by_name, r->model, &price);
 	}
 	return true;
 }
@@ -245,8 +236,8 @@ struct mw_prices *mw_prices_parse(struct mw_str json, const char *file, struct m
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static const struct mw_price *find_exact(
-    const struct mw_prices *p, struct mw_str provider, struct mw_str model)
+static const struct mw_price *find_in(
+    const struct mw_map *map, struct mw_str provider, struct mw_str model)
 {
 	char name[256];
 	if (provider.n && provider.n + 1 + model.n <= sizeof(name)) {
@@ -254,12 +245,19 @@ static const struct mw_price *find_exact(
 		name[provider.n] = '/';
 		if (model.n)
 			memcpy(name + provider.n + 1, model.p, model.n);
-		struct mw_price *price =
-		    mw_map_get(p->by_name, mw_strn(name, provider.n + 1 + model.n));
+		struct mw_price *price = mw_map_get(map, mw_strn(name, provider.n + 1 + model.n));
 		if (price)
 			return price;
 	}
-	return mw_map_get(p->by_name, model);
+	return mw_map_get(map, model);
+}
+
+/* What was merged wins by whatever name it knows the model. */
+static const struct mw_price *find_exact(
+    const struct mw_prices *p, struct mw_str provider, struct mw_str model)
+{
+	const struct mw_price *price = find_in(p->over, provider, model);
+	return price ? price : find_in(p->by_name, provider, model);
 }
 
 /* Does s end like the pattern, in which 0 stands for any digit? */

@@ -27,7 +27,7 @@ struct mw_prices;
  * Errors (SETTINGS) read "FILE: what". */
 struct mw_prices *mw_prices_parse(struct mw_str json, const char *file, struct mw_err *err);
 void mw_prices_free(struct mw_prices *p); /* takes NULL */
-/* Puts the entries of `from` over those of `p`. */
+/* Puts the entries of `from` over those of `p`: "gpt-4o" there wins over "openai/gpt-4o" here. */
 void mw_prices_merge(struct mw_prices *p, const struct mw_prices *from);
 
 /* "provider/model", then "model", then both without a date at the end ("-2024-08-06", "-20240806",

@@ -97,7 +97,8 @@ struct mw_wildcard {
 struct mw_settings_world {
 	struct mw_metrics *metrics;
 	struct mw_healths *healths;
-	/* Fills dialect, api_base, doors, passthrough, stream_usage, plays from target->spec;
+	/* Fills provider, model, dialect, api_base, doors, passthrough, stream_usage, plays and
+	 * warning from target->spec;
 	 * strings go into the arena. An error names what is missing, without file and line (added
 	 * here). */
 	bool (*prepare)(

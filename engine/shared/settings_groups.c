@@ -20,6 +20,12 @@ static bool match(struct mw_str pattern, struct mw_str name, struct mw_str *part
 	return true;
 }
 
+bool mw_settings_matches(struct mw_str pattern, struct mw_str name)
+{
+	struct mw_str part;
+	return mw_str_eq(pattern, name) || match(pattern, name, &part);
+}
+
 /* The group itself, where an alias may have taken its name. */
 static const struct mw_model *group_of(const struct mw_settings *s, const struct mw_target *t)
 {

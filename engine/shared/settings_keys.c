@@ -120,15 +120,15 @@ static const struct key *find(enum mw_block block, struct mw_str name)
 }
 
 /* How many typing errors are believed in a word of this length. */
-static size_t tolerance(struct mw_str name)
+static size_t tolerance(struct mw_str name, bool open)
 {
-	return name.n <= 4 ? 1 : name.n <= 12 ? 2 : 3;
+	return name.n <= 4 ? 1 : name.n <= 7 || open ? 2 : 3;
 }
 
 /* Typing errors, or (in a closed block) a name that ends too early: "max_body" for "max_body_mb". */
 static struct mw_str meant_in(enum mw_block block, struct mw_str name, bool open)
 {
-	size_t best = tolerance(name) + 1;
+	size_t best = tolerance(name, open) + 1;
 	struct mw_str meant = MW_NOSTR;
 	for (size_t i = 0; i < MW_LEN(keys); i++) {
 		struct mw_str known = mw_str(keys[i].name);
@@ -240,20 +240,28 @@ static struct mw_str allowed(struct mw_reading *r, const struct key *k)
 	return mw_str(words[k->kind]);
 }
 
+const char *mw_settings_shown(struct mw_reading *r, const struct mw_yaml *node)
+{
+	const char *quote = node->kind == MW_YAML_STRING ? "\"" : "";
+	if (!is_scalar(node) || node->kind == MW_YAML_NULL)
+		return mw_yaml_kind_name(node->kind);
+	return mw_arena_printf(
+	    r->arena, "%s%.*s%s", quote, (int)MW_MIN(node->text.n, (size_t)40), node->text.p, quote)
+	    .p;
+}
+
 /* A value out of the environment is not shown: it may be a secret that got into the wrong place. */
 static void misfit(
     struct mw_reading *r, const struct mw_yaml_pair *pair, struct mw_str variable, const char *what)
 {
 	struct mw_yaml *node = pair->value;
-	const char *quote = node->kind == MW_YAML_STRING ? "\"" : "";
-	struct mw_str text = is_scalar(node) ? node->text : mw_str(mw_yaml_kind_name(node->kind));
 	if (variable.n)
 		mw_settings_fault(r, pair->line,
 		    "%.*s is taken from the environment variable %.*s, whose value is not %s",
 		    MW_FMT(pair->key), MW_FMT(variable), what);
 	else
-		mw_settings_fault(r, pair->line, "%.*s is %s%.*s%s, which is not %s",
-		    MW_FMT(pair->key), quote, (int)MW_MIN(text.n, (size_t)40), text.p, quote, what);
+		mw_settings_fault(r, pair->line, "%.*s is %s, which is not %s", MW_FMT(pair->key),
+		    mw_settings_shown(r, node), what);
 	node->kind = MW_YAML_NULL;
 }
 

@@ -21,6 +21,7 @@ struct growing { /* targets, until their number is known */
 
 struct models {
 	struct mw_reading *r;
+	bool lenient; /* a deployment that cannot be prepared is left out */
 	struct growing targets;
 	struct mw_map *series;       /* labels that are in use: "group\ntarget" */
 	struct mw_deployment **open; /* deployments of "*": expanded when all others are there */
@@ -170,6 +171,18 @@ static bool prepare(struct mw_reading *r, struct mw_target *t, struct mw_err *er
 	return world->prepare(world->arg, t, r->arena, err);
 }
 
+/* Nobody asked for a provider of "*" by name: one that has no key is left out without a word. */
+static bool is_wanted(struct mw_reading *r, const struct mw_deployment *d,
+    const struct mw_target *t, struct mw_err *err)
+{
+	if (!t->warning.n)
+		return true;
+	if (d->expanded)
+		return mw_err_set(err, MW_ERR_SETTINGS, "%.*s", MW_FMT(t->warning));
+	mw_settings_warn(r, d->line, "model_name %.*s: %.*s", MW_FMT(d->group), MW_FMT(t->warning));
+	return true;
+}
+
 static bool add_target(struct models *m, const struct mw_deployment *d, struct mw_err *err)
 {
 	struct mw_reading *r = m->r;
@@ -182,7 +195,7 @@ static bool add_target(struct models *m, const struct mw_deployment *d, struct m
 	    mw_settings_switch(mw_settings_given(d->params, "drop_params"), r->s->drop_params);
 	t->spec = mw_settings_spec(r, d, &t->has_defaults);
 	fill_limits(t, d->params);
-	if (!prepare(r, t, err))
+	if (!prepare(r, t, err) || !is_wanted(r, d, t, err))
 		return false;
 	t->id = id_of(r, d);
 	t->price = price_of(r, d, t);
@@ -200,9 +213,13 @@ static int line_of(const struct mw_deployment *d)
 static void add_or_fault(struct models *m, const struct mw_deployment *d)
 {
 	struct mw_err err = {0};
-	if (!add_target(m, d, &err))
-		mw_settings_fault(
-		    m->r, line_of(d), "model_name %.*s: %s", MW_FMT(d->group), err.text);
+	if (add_target(m, d, &err))
+		return;
+	if (m->lenient)
+		mw_settings_warn(
+		    m->r, line_of(d), "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
+	else
+		mw_settings_fault(m->r, line_of(d), "model_name %.*s: %s", MW_FMT(d->group), err.text);
 }
 
 /* ---- one entry ------------------------------------------------------------------------------- */
@@ -215,16 +232,16 @@ static size_t count_stars(struct mw_str s)
 	return n;
 }
 
-static bool check_names(struct mw_reading *r, const struct mw_deployment *d)
+static bool check_names(struct mw_reading *r, const struct mw_deployment *d, int line)
 {
 	if (!d->group.n)
-		mw_settings_fault(r, d->line, "this entry of model_list has no model_name");
+		mw_settings_fault(r, line, "this entry of model_list has no model_name");
 	else if (!d->model.n)
 		mw_settings_fault(r, d->line,
 		    "model_name %.*s: litellm_params.model is missing, such as %s",
 		    MW_FMT(d->group), "openai/gpt-4o");
 	else if (count_stars(d->group) > 1 || count_stars(d->model) > 1)
-		mw_settings_fault(r, d->line, "model_name %.*s: a name can hold one '*', not more",
+		mw_settings_fault(r, line, "model_name %.*s: a name can hold one '*', not more",
 		    MW_FMT(d->group));
 	else if (mw_str_is(d->model, "*") && !mw_str_ends(d->group, d->model))
 		mw_settings_fault(r, d->line,
@@ -282,23 +299,24 @@ static void read_entry(struct models *m, const struct mw_yaml *item)
 	struct mw_reading *r = m->r;
 	if (item->kind != MW_YAML_MAP) {
 		mw_settings_fault(r, item->line, "an entry of model_list is %s, which is not a map",
-		    mw_yaml_kind_name(item->kind));
+		    mw_settings_shown(r, item));
 		return;
 	}
 	struct mw_deployment *d = mw_arena_zalloc(r->arena, sizeof(*d));
 	mw_settings_check(r, MW_BLOCK_ENTRY, item);
 	d->file = r->file;
-	d->line = item->line;
 	d->params = mw_settings_given(item, "litellm_params");
 	d->info = mw_settings_given(item, "model_info");
 	mw_settings_check(r, MW_BLOCK_PARAMS, d->params);
 	mw_settings_check(r, MW_BLOCK_INFO, d->info);
 	d->group = mw_settings_text(mw_settings_given(item, "model_name"));
-	d->model = mw_settings_text(mw_settings_given(d->params, "model"));
+	const struct mw_yaml *model = mw_settings_given(d->params, "model");
+	d->model = mw_settings_text(model);
+	d->line = model ? model->line : d->params ? d->params->line : item->line;
 	const struct mw_yaml *credential = mw_settings_given(d->params, "litellm_credential_name");
 	if (credential)
 		d->credential = find_credential(r, credential);
-	if (!check_names(r, d))
+	if (!check_names(r, d, item->line))
 		return;
 	if (mw_str_is(d->model, "*") && !mw_settings_param(d, "custom_llm_provider"))
 		m->open[m->n_open++] = d;
@@ -317,8 +335,7 @@ static bool has_group(const struct models *m, struct mw_str name)
 }
 
 /* A deployment of "*" alone: one of every pattern that the providers know and the settings do not
- * name themselves. A provider that cannot be prepared is left out, as nobody asked for it by name.
- */
+ * name themselves. */
 static void expand(struct models *m, struct mw_deployment *d)
 {
 	const struct mw_settings_world *world = m->r->world;
@@ -335,6 +352,7 @@ static void expand(struct models *m, struct mw_deployment *d)
 		one.group = mw_arena_printf(
 		    m->r->arena, "%.*s%.*s", MW_FMT(prefix), MW_FMT(list[i].pattern));
 		one.model = list[i].model;
+		one.expanded = true;
 		if (!has_group(m, one.group))
 			(void)!add_target(m, &one, &err);
 	}
@@ -389,6 +407,7 @@ static void check_credentials(struct mw_reading *r, const struct mw_yaml *list)
 void mw_settings_read_models(struct mw_reading *r)
 {
 	struct models m = {.r = r, .series = mw_map_new()};
+	m.lenient = mw_settings_switch(mw_settings_routing(r, "ignore_invalid_deployments"), false);
 	m.open = mw_arena_alloc(r->arena, count_entries(r) * sizeof(*m.open));
 	for (size_t i = 0; i < r->n_documents; i++) {
 		r->file = r->documents[i].file;

@@ -69,6 +69,9 @@ const struct mw_yaml *mw_settings_value(struct mw_reading *r, const char *block,
 /* From router_settings, else litellm_settings. */
 const struct mw_yaml *mw_settings_routing(struct mw_reading *r, const char *key);
 
+/* A value for a message: as it is written if it is short, else what it is ("a list"). */
+const char *mw_settings_shown(struct mw_reading *r, const struct mw_yaml *node);
+
 /* Values that were checked; `otherwise` where node is NULL. */
 struct mw_str mw_settings_text(const struct mw_yaml *node);
 bool mw_settings_switch(const struct mw_yaml *node, bool otherwise);
@@ -96,16 +99,18 @@ void mw_settings_read_prices(struct mw_reading *r);
 void mw_settings_read_models(struct mw_reading *r); /* model_list: targets */
 void mw_settings_register(struct mw_reading *r); /* once all is good: health records and series */
 void mw_settings_read_groups(struct mw_reading *r); /* models, aliases, fallbacks, look-ups */
+bool mw_settings_matches(struct mw_str pattern, struct mw_str name); /* one '*', or none: equal */
 void mw_settings_read_policies(struct mw_reading *r);
 
 /* ---- settings_spec.c: one target's description for lua/ */
 
 struct mw_deployment {
 	const char *file;
-	int line; /* of the entry */
+	int line; /* of litellm_params.model, or where that is missing */
 	struct mw_str group;
 	struct mw_str model; /* litellm_params.model */
 	struct mw_str organization;
+	bool expanded;                                    /* out of a "*" */
 	const struct mw_yaml *params, *info, *credential; /* NULL where there is none */
 };
 /* From litellm_params, else the credential; NULL if neither has it. */

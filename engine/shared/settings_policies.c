@@ -16,24 +16,26 @@ static void read_short(struct mw_reading *r, struct mw_str text, struct mw_polic
 		ref->name = text;
 }
 
-static bool is_bindable(struct mw_reading *r, struct mw_str name)
-{
-	return mw_map_get(r->s->by_name, name) != NULL;
-}
-
-/* A policy that guards nothing for a slip of the pen is no small thing: an error. */
+/* A policy that guards nothing for a slip of the pen is no small thing: an error. A pattern may be
+ * ahead of the models that it is for. */
 static void check_model(struct mw_reading *r, int line, struct mw_str name)
 {
 	struct mw_str near = MW_NOSTR;
-	if (is_bindable(r, name))
+	if (mw_map_get(r->s->by_name, name))
 		return;
-	if (mw_settings_nearest(r->s, name, &near, 1))
+	if (mw_str_find(name, '*') < name.n) {
+		for (size_t i = 0; i < r->s->n_models; i++)
+			if (mw_settings_matches(name, r->s->models[i].name))
+				return;
+		mw_settings_warn(r, line, "models names '%.*s', which fits no model", MW_FMT(name));
+	} else if (mw_settings_nearest(r->s, name, &near, 1)) {
 		mw_settings_fault(r, line,
 		    "models names '%.*s', which is no model_name; the nearest is '%.*s'",
 		    MW_FMT(name), MW_FMT(near));
-	else
+	} else {
 		mw_settings_fault(
 		    r, line, "models names '%.*s', which is no model_name", MW_FMT(name));
+	}
 }
 
 static void read_models(
@@ -93,7 +95,7 @@ static void read_policy(struct mw_reading *r, const struct mw_yaml *item, struct
 	else
 		mw_settings_fault(r, item->line,
 		    "an entry of policies is %s, which is neither a map nor a string",
-		    mw_yaml_kind_name(item->kind));
+		    mw_settings_shown(r, item));
 }
 
 /* ---- the strategy
@@ -150,8 +152,9 @@ static void read_strategy_args(struct mw_reading *r, struct mw_policy_ref *ref)
 static bool is_bound(const struct mw_policy_ref *ref, const struct mw_model *m)
 {
 	for (size_t i = 0; i < ref->n_models; i++)
-		if (mw_str_eq(ref->models[i], m->name) || mw_str_eq(ref->models[i], m->means) ||
-		    mw_str_eq(ref->models[i], m->targets[0]->group))
+		if (mw_settings_matches(ref->models[i], m->name) ||
+		    mw_settings_matches(ref->models[i], m->means) ||
+		    mw_settings_matches(ref->models[i], m->targets[0]->group))
 			return true;
 	return ref->n_models == 0;
 }

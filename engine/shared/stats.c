@@ -72,8 +72,8 @@ static struct mw_stat *make(struct mw_stats *all, struct mw_str name, enum mw_st
 	return s;
 }
 
-static struct mw_stat *find_or_make(struct mw_stats *all, struct mw_str name, enum mw_stat_kind kind,
-    struct mw_err *err)
+static struct mw_stat *find_or_make(
+    struct mw_stats *all, struct mw_str name, enum mw_stat_kind kind, struct mw_err *err)
 {
 	struct mw_stat *s = mw_map_get(all->by_name, name);
 	if (s && s->kind != kind) {

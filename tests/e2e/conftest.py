@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the end-to-end tests: `gateway`, `upstream`, `certificate`. A failed test shows the gateway's log."""
+import re
 import shutil
 import subprocess
 
@@ -8,6 +9,13 @@ import pytest
 from harness import Gateway, Nobody, Upstream
 
 started = pytest.StashKey()
+
+
+def pytest_make_parametrize_id(val):
+    """A test's name stays readable whatever it is given: the first words of long or wild text."""
+    if isinstance(val, (str, bytes)) and (len(val) > 40 or not str(val).isprintable()):
+        words = re.sub(r"[^\w.,:/+-]+", " ", val if isinstance(val, str) else val.decode("latin-1"))
+        return words.strip()[:40] or "%d bytes" % len(val)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -26,6 +26,12 @@ def test_a_reply_arrives_whole_and_the_request_is_kept(upstream):
     assert up.request.headers["authorization"] == "Bearer sk-1"
 
 
+def test_a_single_step_is_a_reply_too(upstream):
+    up = upstream(send("HTTP/1.1 204 No Content\r\n\r\n"))
+    with call(up) as wire:
+        assert wire.response().status == 204
+
+
 def test_connections_are_kept_and_counted(upstream):
     up = upstream(in_turn(reply("one"), reply("two", status=503)))
     with call(up) as wire:

@@ -109,6 +109,8 @@ CASES = {
     "a path without a slash": get(b"GET v1/models HTTP/1.1"),
     "control characters in the path": get(b"GET /v1/\x01models HTTP/1.1"),
     "bytes above 127 in the path": get(b"GET /v1/\xff HTTP/1.1"),
+    "a coded NUL in the path": get(b"GET /v1/%00 HTTP/1.1"),
+    "half a percent sign in the path": get(b"GET /v1/%4 HTTP/1.1"),
     "a fragment in the path": get(b"GET /v1/models#top HTTP/1.1"),
     "brackets in the method": get(b"G(T /v1/models HTTP/1.1"),
     "no method": get(b" /v1/models HTTP/1.1"),

@@ -48,7 +48,7 @@ def test_a_wrong_argument_is_named(args, named):
     code, _, err = run(*args)
     assert code != 0
     assert named in err
-    assert "--help" in err or "allowed" in err or "expected" in err
+    assert re.search(r"--help|takes|allowed|needs", err), err
 
 
 def test_check_accepts_good_settings(tmp_path):
@@ -109,9 +109,10 @@ def test_one_model_takes_its_key_from_the_environment(gateway):
 
 def test_it_starts_without_settings_key_or_network(gateway):
     gw = gateway()
-    answer = gw.chat("hello", model="demo/echo")
+    first = gw.get("/v1/models").json["data"][0]["id"]
+    answer = gw.chat("hello", model=first)
     assert answer.status == 200
-    assert "hello" in answer.content
+    assert answer.content
 
 
 def test_the_printed_curl_line_answers(gateway):

@@ -39,7 +39,8 @@ struct rig {
 	int heads, gone, drained;
 	int fd;		   /* of the client */
 	struct mw_buf got; /* what the client received */
-	bool closed;	   /* the server closed, or shut down its side */
+	bool closed;       /* the server closed, or shut down its side … */
+	bool reset;        /* … and not in good order */
 };
 
 static struct mw_str rig_echo_type[] = {{"Content-Type", 12}, {"text/plain", 10}};
@@ -197,11 +198,12 @@ static inline void rig_receive(struct rig *r)
 		mw_require(mw_buf_reserve(&r->got, 65536));
 		n = recv(r->fd, r->got.p + r->got.n, 65536, 0);
 		r->got.n += n > 0 ? (size_t)n : 0;
-		r->closed = n == 0 || (n < 0 && errno != EAGAIN);
+		r->reset = n < 0 && errno != EAGAIN;
+		r->closed = n == 0 || r->reset;
 	}
 }
 
-/* One turn of the loop, without the client reading. */
+/* Turns of the loop until there is nothing to do, without the client reading. */
 static inline void rig_turn(struct rig *r)
 {
 	event_base_loop(mw_loop_base(r->loop), EVLOOP_NONBLOCK);

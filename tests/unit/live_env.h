@@ -47,8 +47,8 @@ static inline struct mw_exchange *live_env_exchange(struct mw_env *env,
 /* mw_fetch_global_init must have been called. */
 static inline void live_env_init(struct live_env *e, uint64_t seed)
 {
-	static const struct mw_env_ops ops = {live_env_now, live_env_wall, live_env_timer_set,
-	    live_env_timer_del, live_env_exchange};
+	static const struct mw_env_ops ops = {
+	    live_env_now, live_env_wall, live_env_timer_set, live_env_timer_del, live_env_exchange};
 	*e = (struct live_env){.env.ops = &ops};
 	mw_rng_seed(&e->env.rng, seed);
 	e->loop = mw_loop_new();

@@ -12,11 +12,7 @@
 #include "shared/settings.h"
 
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-#include <cmocka.h>
 
 enum { WORLD_POLICIES = 4, WORLD_FILES = 4, WORLD_TARGETS = 3 };
 
@@ -24,6 +20,7 @@ struct world {
 	struct mw_env env;
 	uint64_t now, wall;
 	struct mw_watchdog *watchdog;
+	bool own_watchdog;
 	struct mw_guard *guard;
 	struct mw_stats *stats;
 	struct mw_settings settings;
@@ -74,7 +71,7 @@ static MW_UNUSED void world_call(struct world *w, const char *body)
 	    .key = MW_STR("master"),
 	    .cost = -1,
 	};
-	assert_true(mw_json_peek(w->call.body, mw_call_members, w->call.members, MW_MEMBERS, &root, NULL));
+	mw_require(mw_json_peek(w->call.body, mw_call_members, w->call.members, MW_MEMBERS, &root, NULL));
 }
 
 static MW_UNUSED void world_make_targets(struct world *w)
@@ -96,8 +93,8 @@ static MW_UNUSED void world_make_targets(struct world *w)
 	}
 }
 
-/* A world without policies; add some, then world_load. */
-static MW_UNUSED struct world *world_new(void)
+/* A world without policies under this watchdog; add some, then world_load. */
+static MW_UNUSED struct world *world_under(struct mw_watchdog *watchdog)
 {
 	struct world *w = mw_mem_zalloc(sizeof(*w));
 	mw_log_set_level(MW_LOG_OFF);
@@ -105,7 +102,7 @@ static MW_UNUSED struct world *world_new(void)
 	mw_rng_seed(&w->env.rng, 42);
 	w->now = 1000000000;
 	w->wall = 1700000000000000;
-	w->watchdog = mw_watchdog_new();
+	w->watchdog = watchdog;
 	w->guard = mw_guard_new(w->watchdog);
 	w->stats = mw_stats_new();
 	w->arena = mw_arena_new();
@@ -124,6 +121,13 @@ static MW_UNUSED struct world *world_new(void)
 	w->headers[3] = (struct mw_header){MW_STR("Empty"), MW_STR("")};
 	world_make_targets(w);
 	world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+	return w;
+}
+
+static MW_UNUSED struct world *world_new(void)
+{
+	struct world *w = world_under(mw_watchdog_new());
+	w->own_watchdog = true;
 	return w;
 }
 
@@ -160,27 +164,44 @@ static MW_UNUSED void world_free(struct world *w)
 	mw_arena_free(w->arena);
 	mw_stats_free(w->stats);
 	mw_guard_free(w->guard);
-	mw_watchdog_free(w->watchdog);
+	if (w->own_watchdog)
+		mw_watchdog_free(w->watchdog);
 	mw_mem_free(w);
 }
 
 #define WORLD_HEAD(kind) "local P = mw.policy{ name = 'mine', api = 1, kind = '" kind "' } "
 #define WORLD_TAIL       " return P"
 
-/* A world with one policy; the test fails if it does not load. */
+/* A world with one policy, which must load. */
 static MW_UNUSED struct world *world_with(const char *text)
 {
 	struct world *w = world_new();
 	world_add(w, text);
 	if (!world_load(w))
-		fail_msg("does not load: %s", w->err.text);
+		fprintf(stderr, "does not load: %s\n", w->err.text);
+	mw_require(w->policies);
+	return w;
+}
+
+/* A world with one policy that has this hook; its arguments are req, b, c and so on. */
+static MW_UNUSED struct world *world_of_hook(const char *kind, const char *hook, const char *body)
+{
+	char source[2048];
+	struct world *w = world_new();
+	snprintf(source, sizeof(source),
+	    "local P = mw.policy{ name = 'mine', api = 1, kind = '%s' }\nfunction P.%s(req, b, c) %s end return P", kind,
+	    hook, body);
+	world_add(w, source);
+	if (!world_load(w))
+		fprintf(stderr, "%s: %s\n", body, w->err.text);
+	mw_require(w->policies);
 	return w;
 }
 
 /* What loading this policy is refused with. */
 static MW_UNUSED const char *world_refusal(struct world *w)
 {
-	assert_false(world_load(w));
+	mw_require(!world_load(w));
 	return w->err.text;
 }
 
@@ -205,11 +226,20 @@ static MW_UNUSED const char *world_eval_in(struct world *w, const char *before, 
 	return w->text;
 }
 
+/* The same while the file is loaded, where more time is allowed than in a hook. */
+static MW_UNUSED const char *world_eval_early(struct world *w, const char *before, const char *expression)
+{
+	char source[8192];
+	snprintf(source, sizeof(source), "%s local ok, early = pcall(function() return %s end)", before, expression);
+	return world_eval_in(w, source, "early");
+}
+
 static MW_UNUSED const char *world_eval(struct world *w, const char *expression)
 {
 	return world_eval_in(w, "", expression);
 }
 
+/* For tests that have cmocka. */
 #define assert_contains(text, part)                                                                \
 	do {                                                                                       \
 		const char *in_ = (text);                                                          \

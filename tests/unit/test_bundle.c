@@ -57,6 +57,8 @@ static void make_folder(const char *name)
 
 static struct mw_str shipped(struct mw_str name)
 {
+	if (!name.n)
+		return MW_STR("shipped, other");
 	return mw_str_is(name, "shipped") ? MW_STR("return 'shipped'") : MW_NOSTR;
 }
 
@@ -223,7 +225,8 @@ static void what_is_not_there_is_said(void **state)
 	    "empty", NULL, "/empty: the folder has neither a policy.lua nor an init.lua");
 	assert_refused(
 	    "other", NULL, "/other: the folder has neither a policy.lua nor an init.lua");
-	assert_refused(NULL, "gone", "no policy named 'gone' is built in");
+	assert_refused(
+	    NULL, "gone", "no policy named 'gone' is built in, but shipped, other are; a file");
 }
 
 static void ceilings(void **state)

@@ -18,7 +18,7 @@
 
 /* A row of samples: each letter is an attempt that ends, `gap` after the one before.
  * . good   x failed with 500   C no connection   T timed out   n neutral
- * 4 429    1 401   3 403   0 404   W 429 that asks for 30 s   Y 503 that asks for a day */
+ * 4 429    1 401   3 403   0 404   W 429 that asks for 30 s   w for 1 ms   Y 503 that asks for a day */
 struct cooling_case {
 	const char *name;
 	const char *samples;
@@ -60,6 +60,7 @@ static const struct cooling_case cases[] = {
 	4 * SECOND},
     {"a failure while cooling makes it longer", "44", SECOND, MANY(-1), 0, 5 * SECOND},
     {"the provider's wish wins", "W", 0, MANY(-1), 0, 30 * SECOND},
+    {"a wish of an instant is none", "w", 0, MANY(-1), 0, 5 * SECOND},
     {"a shorter cooldown does not cut a longer one", "W4", SECOND, MANY(-1), 0, 29 * SECOND},
     {"a wish is honoured up to an hour", "Y", 0, MANY(0), 0, 3600 * SECOND},
     {"allowed_fails 0 cools at the first failure", "x", 0, MANY(0), 0, 5 * SECOND},
@@ -92,6 +93,9 @@ static struct mw_health_sample sample_of(char letter)
 		break;
 	case '4':
 		s.status = 429;
+		break;
+	case 'w':
+		s.status = 429, s.retry_after_us = 1000;
 		break;
 	case 'W':
 		s.status = 429, s.retry_after_us = 30 * SECOND;

@@ -62,6 +62,55 @@ static void a_chunked_body_arrives_in_one_piece(void **state)
 	rig_stop(&r);
 }
 
+/* Wherever in the input buffer the head ends: it may not move once the handler has seen it. */
+static void head_then_body(const char *framing, size_t padding, const char *body)
+{
+	char head[400];
+	snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST "%s\r\nX-A: %0*d\r\n\r\n",
+	    framing, (int)padding, 0);
+	struct rig r;
+	rig_start(&r, NULL);
+	rig_sendz(&r, head);
+	rig_settle(&r);
+	rig_sendz(&r, body);
+	rig_settle(&r);
+	assert_saw(&r, "body 50 01234567890123456789012345678901234567890123456789\n");
+	assert_int_equal(r.heads, 1);
+	assert_received(
+	    &r, TEXT("200 OK", "50", "01234567890123456789012345678901234567890123456789"));
+	rig_stop(&r);
+}
+
+static void heads_of_every_length_may_have_bodies(void **state)
+{
+	(void)state;
+	for (size_t padding = 1; padding < 200; padding++) {
+		head_then_body("Content-Length: 50", padding,
+		    "01234567890123456789012345678901234567890123456789");
+		head_then_body("Transfer-Encoding: chunked", padding,
+		    "32\r\n01234567890123456789012345678901234567890123456789\r\n0\r\n\r\n");
+	}
+}
+
+static void a_client_that_sends_much_does_not_hold_up_the_others(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_start(&r, NULL);
+	static char body[20000];
+	rig_sendz(&r, POST("/echo", "20000"));
+	rig_send(&r, mw_strn(body, sizeof(body)));
+	int first = r.fd;
+	rig_connect(&r);
+	rig_sendz(&r, GET("/now"));
+	RIG_UNTIL(&r, rig_saw(&r, "body 20000") && rig_saw(&r, "GET /now"));
+	struct mw_str seen = mw_buf_str(&r.seen);
+	assert_true(
+	    mw_str_search(seen, MW_STR("GET /now")) < mw_str_search(seen, MW_STR("body 20000")));
+	close(first);
+	rig_stop(&r);
+}
+
 static void cut_everywhere(const char *all, size_t piece)
 {
 	struct rig whole, cut;
@@ -400,6 +449,8 @@ int main(void)
 	    cmocka_unit_test(a_request_is_answered_and_the_connection_kept),
 	    cmocka_unit_test(a_body_longer_than_the_input_buffer_arrives_whole),
 	    cmocka_unit_test(a_chunked_body_arrives_in_one_piece),
+	    cmocka_unit_test(heads_of_every_length_may_have_bodies),
+	    cmocka_unit_test(a_client_that_sends_much_does_not_hold_up_the_others),
 	    cmocka_unit_test(requests_may_be_cut_at_every_byte),
 	    cmocka_unit_test(pipelined_requests_are_answered_in_order),
 	    cmocka_unit_test(many_pipelined_requests_need_no_stack),

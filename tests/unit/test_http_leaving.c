@@ -158,7 +158,9 @@ static void clients_that_reset_in_mid_body_delay_nobody(void **state)
 	int fds[MANY];
 	for (int i = 0; i < MANY; i++) {
 		fds[i] = tcp_client(mw_listener_port(l));
-		assert_int_equal(send(fds[i], part, sizeof(part) - 1, 0), sizeof(part) - 1);
+		size_t n =
+		    sizeof(part) - 1 - (size_t)i % 9; /* ends anywhere in the server's buffers */
+		assert_int_equal(send(fds[i], part, n, 0), n);
 		if (i % 2)
 			reset(fds[i]);
 	}
@@ -225,6 +227,7 @@ static void a_client_that_still_sends_gets_the_refusal(void **state)
 	for (int i = 0; i < 16; i++)
 		rig_send(&r, mw_strn(piece, sizeof(piece)));
 	RIG_UNTIL(&r, r.closed);
+	assert_false(r.reset);
 	assert_got(&r, "HTTP/1.1 413 ");
 	assert_got(&r, "BODY_TOO_LARGE");
 	mw_listener_free(l);

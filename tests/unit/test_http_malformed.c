@@ -257,6 +257,7 @@ static void check_refused(struct rig *r, const struct row *row, size_t cut)
 	if (rig_saw(r, "smuggled"))
 		fail_msg(
 		    "%s, cut at %zu: smuggled\n%.*s", row->name, cut, (int)r->seen.n, r->seen.p);
+	assert_false(r->reset);
 	assert_got(r, "Connection: close\r\n");
 	assert_got(r, "{\"error\":\"");
 	rig_close(r);

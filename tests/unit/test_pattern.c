@@ -36,35 +36,143 @@ struct pair {
 };
 
 static const struct pair pairs[] = {
-    {"hello world", "o w"}, {"hello", "l+"}, {"hello", "l*"}, {"hello", "l-"}, {"hello", "xl?"},
-    {"hello", "hx?e"}, {"", ""}, {"abc", ""}, {"", "a*"}, {"", "a-"}, {"", "a?"}, {"", "."},
-    {"aaa", "a-b"}, {"aaab", "a-b"}, {"aaab", "a*b"}, {"aaab", "a+b"}, {"xaaab", "xa-b"},
-    {"key = value", "(%w+)%s*=%s*(%w+)"}, {"key=value", "^(%w+)=(%w*)$"}, {"a.b.c", "%."},
-    {"a.b.c", "[.]"}, {"a-b", "[a-]"}, {"a-b", "[-a]+"}, {"a]b", "[]]"}, {"a]b", "[^]]+"},
-    {"x^y", "[x^]+"}, {"tab\there", "%s"}, {"0x1F", "0[xX](%x+)"}, {"THE (quick) fox", "%((%a+)%)"},
-    {"f(a(b)c)d", "%b()"}, {"f(a(b)c", "%b()"}, {"((x))", "%b()"}, {"\"q\"", "%b\"\""},
-    {"THE (quick) fox", "%f[%a]%a+%f[%A]"}, {"THE (quick) fox", "%f[%a]%l+"}, {"foo", "%f[%z]"},
-    {"abcabc", "(abc)%1"}, {"abab", "((a)(b))%1"}, {"xx", "(x)%1"}, {"xy", "(x)%1"},
-    {"hello", "()ll()"}, {"hello", "()"}, {"hello", "h()(e)()"}, {"aaaa", "(a*)(a*)"},
-    {"aaaa", "(a-)(a*)"}, {"aaaa", "(a?)(a?)(a*)"}, {"abc", "(a)(b)(c)"}, {"$5", "$5"},
-    {"5$", "5$"}, {"5$", "%$$"}, {"a$b", "a$b"}, {"a\nb", "a.b"}, {"^a", "%^a"}, {"a^b", "a^b"},
-    {"\xc3\xa9t\xc3\xa9", "[\x80-\xff]+"}, {"\xc3\xa9", "%a"}, {"\xc3\xa9", "%A"}, {"UPPER", "%u+"},
-    {"UPPERlower", "%l+"}, {"a,b", "%p"}, {"a,b", "%P+"}, {"\x01\x02", "%c+"}, {"\x7f", "%c"},
-    {"12ab", "%D+"}, {"  x", "%S"}, {"xyz", "[a-y]+"}, {"xyz", "[^a-y]+"}, {"a%b", "%%"},
-    {"a%b", "[%%]"}, {"a-z", "[a%-z]+"}, {"5", "[0-9]"}, {"z", "[a-%%z]"}, {"b", "[%a-z]"},
-    {"-", "[%a-z]"}, {"x", "[^%s]"}, {"aXb", "%w%u%w"}, {"aaa", "^a-$"}, {"aab", "^a-$"},
-    {"aaab", "(a+)b%1"}, {"aabaa", "(a+)b%1$"}, {"abcd", "(((a)b)c)d"}, {"abcd", "(a(b(c(d))))"},
-    {"ab", "a(x?)b"}, {"ab", "(x*)a"}, {"one;two;;four", "([^;]*);"}, {"a.b", "^[^.]*%.[^.]*$"},
-    {"  trim  ", "^%s*(.-)%s*$"}, {"2024-01-31", "(%d+)-(%d+)-(%d+)"}, {"abc", "%g+"},
-    {"foo.bar(baz)", "([%w_]+)%.([%w_]+)(%b())"}, {"a", "a*a*a*a*b?"}, {"aXXb", "a.-b"},
-    {"aab", "a-ab"}, {"aaXb", "(a-)X(.*)"}, {"[x]", "%[(.-)%]"}, {"-x", "-x"}, {"x-", "x%-"},
-    {"+", "+"}, {"*a", "*a"}, {"?", "?"}, {")", "%)"}, {"b", "[a-b-c]"}, {"-", "[a-b-c]"},
-    {"c", "[a-b-c]"}, {"^", "[%^]"}, {"]", "[%]]"}, {"a]", "[a]]"}, {"ab", "[a][b]"}, {"\\", "[\\]"},
+    {"hello world", "o w"},
+    {"hello", "l+"},
+    {"hello", "l*"},
+    {"hello", "l-"},
+    {"hello", "xl?"},
+    {"hello", "hx?e"},
+    {"", ""},
+    {"abc", ""},
+    {"", "a*"},
+    {"", "a-"},
+    {"", "a?"},
+    {"", "."},
+    {"aaa", "a-b"},
+    {"aaab", "a-b"},
+    {"aaab", "a*b"},
+    {"aaab", "a+b"},
+    {"xaaab", "xa-b"},
+    {"key = value", "(%w+)%s*=%s*(%w+)"},
+    {"key=value", "^(%w+)=(%w*)$"},
+    {"a.b.c", "%."},
+    {"a.b.c", "[.]"},
+    {"a-b", "[a-]"},
+    {"a-b", "[-a]+"},
+    {"a]b", "[]]"},
+    {"a]b", "[^]]+"},
+    {"x^y", "[x^]+"},
+    {"tab\there", "%s"},
+    {"0x1F", "0[xX](%x+)"},
+    {"THE (quick) fox", "%((%a+)%)"},
+    {"f(a(b)c)d", "%b()"},
+    {"f(a(b)c", "%b()"},
+    {"((x))", "%b()"},
+    {"\"q\"", "%b\"\""},
+    {"THE (quick) fox", "%f[%a]%a+%f[%A]"},
+    {"THE (quick) fox", "%f[%a]%l+"},
+    {"foo", "%f[%z]"},
+    {"abcabc", "(abc)%1"},
+    {"abab", "((a)(b))%1"},
+    {"xx", "(x)%1"},
+    {"xy", "(x)%1"},
+    {"hello", "()ll()"},
+    {"hello", "()"},
+    {"hello", "h()(e)()"},
+    {"aaaa", "(a*)(a*)"},
+    {"aaaa", "(a-)(a*)"},
+    {"aaaa", "(a?)(a?)(a*)"},
+    {"abc", "(a)(b)(c)"},
+    {"$5", "$5"},
+    {"5$", "5$"},
+    {"5$", "%$$"},
+    {"a$b", "a$b"},
+    {"a\nb", "a.b"},
+    {"^a", "%^a"},
+    {"a^b", "a^b"},
+    {"\xc3\xa9t\xc3\xa9", "[\x80-\xff]+"},
+    {"\xc3\xa9", "%a"},
+    {"\xc3\xa9", "%A"},
+    {"UPPER", "%u+"},
+    {"UPPERlower", "%l+"},
+    {"a,b", "%p"},
+    {"a,b", "%P+"},
+    {"\x01\x02", "%c+"},
+    {"\x7f", "%c"},
+    {"12ab", "%D+"},
+    {"  x", "%S"},
+    {"xyz", "[a-y]+"},
+    {"xyz", "[^a-y]+"},
+    {"a%b", "%%"},
+    {"a%b", "[%%]"},
+    {"a-z", "[a%-z]+"},
+    {"5", "[0-9]"},
+    {"z", "[a-%%z]"},
+    {"b", "[%a-z]"},
+    {"-", "[%a-z]"},
+    {"x", "[^%s]"},
+    {"aXb", "%w%u%w"},
+    {"aaa", "^a-$"},
+    {"aab", "^a-$"},
+    {"aaab", "(a+)b%1"},
+    {"aabaa", "(a+)b%1$"},
+    {"abcd", "(((a)b)c)d"},
+    {"abcd", "(a(b(c(d))))"},
+    {"ab", "a(x?)b"},
+    {"ab", "(x*)a"},
+    {"one;two;;four", "([^;]*);"},
+    {"a.b", "^[^.]*%.[^.]*$"},
+    {"  trim  ", "^%s*(.-)%s*$"},
+    {"2024-01-31", "(%d+)-(%d+)-(%d+)"},
+    {"abc", "%g+"},
+    {"foo.bar(baz)", "([%w_]+)%.([%w_]+)(%b())"},
+    {"a", "a*a*a*a*b?"},
+    {"aXXb", "a.-b"},
+    {"aab", "a-ab"},
+    {"aaXb", "(a-)X(.*)"},
+    {"[x]", "%[(.-)%]"},
+    {"-x", "-x"},
+    {"x-", "x%-"},
+    {"+", "+"},
+    {"*a", "*a"},
+    {"?", "?"},
+    {")", "%)"},
+    {"b", "[a-b-c]"},
+    {"-", "[a-b-c]"},
+    {"c", "[a-b-c]"},
+    {"^", "[%^]"},
+    {"]", "[%]]"},
+    {"a]", "[a]]"},
+    {"ab", "[a][b]"},
+    {"\\", "[\\]"},
     /* malformed */
-    {"a", "("}, {"a", ")"}, {"a", "(a"}, {"a", "a)"}, {"a", "%"}, {"a", "["}, {"a", "[a"}, {"a", "[^"},
-    {"a", "[]"}, {"a", "[^]"}, {"a", "[%"}, {"a", "[%]"}, {"a", "%b"}, {"a", "%bx"}, {"a", "%f"},
-    {"a", "%fa"}, {"a", "%1"}, {"a", "(a%1)"}, {"a", "%0"}, {"a", "()%1"}, {"a", "(()"}, {"a", "a%"},
-    {"aa", "(a)%2"}, {"b", "a("}, {"b", "a%"}, {"b", "(a"}, {"", "[a"},
+    {"a", "("},
+    {"a", ")"},
+    {"a", "(a"},
+    {"a", "a)"},
+    {"a", "%"},
+    {"a", "["},
+    {"a", "[a"},
+    {"a", "[^"},
+    {"a", "[]"},
+    {"a", "[^]"},
+    {"a", "[%"},
+    {"a", "[%]"},
+    {"a", "%b"},
+    {"a", "%bx"},
+    {"a", "%f"},
+    {"a", "%fa"},
+    {"a", "%1"},
+    {"a", "(a%1)"},
+    {"a", "%0"},
+    {"a", "()%1"},
+    {"a", "(()"},
+    {"a", "a%"},
+    {"aa", "(a)%2"},
+    {"b", "a("},
+    {"b", "a%"},
+    {"b", "(a"},
+    {"", "[a"},
 };
 
 /* Writes what find says in one line: "2 4 |ll|@3" or "none" or "error". */
@@ -84,11 +192,12 @@ static void say_stock(struct mw_str subject, struct mw_str pattern, char *out, s
 		snprintf(out, room, "none");
 		return;
 	}
-	size_t n = (size_t)snprintf(out, room, "%d %d", (int)lua_tointeger(stock, 1),
-	    (int)lua_tointeger(stock, 2));
+	size_t n = (size_t)snprintf(
+	    out, room, "%d %d", (int)lua_tointeger(stock, 1), (int)lua_tointeger(stock, 2));
 	for (int i = 3; i <= lua_gettop(stock) && n < room; i++) {
 		if (lua_type(stock, i) == LUA_TNUMBER)
-			n += (size_t)snprintf(out + n, room - n, "@%d", (int)lua_tointeger(stock, i));
+			n += (size_t)snprintf(
+			    out + n, room - n, "@%d", (int)lua_tointeger(stock, i));
 		else
 			n += (size_t)snprintf(out + n, room - n, "|%s|", lua_tostring(stock, i));
 	}
@@ -103,7 +212,8 @@ static bool say_captures(const struct mw_pattern *m, char *out, size_t room, siz
 		if (c->n == MW_CAPTURE_POSITION)
 			n += (size_t)snprintf(out + n, room - n, "@%d", (int)c->at + 1);
 		else
-			n += (size_t)snprintf(out + n, room - n, "|%.*s|", (int)c->n, m->subject.p + c->at);
+			n += (size_t)snprintf(
+			    out + n, room - n, "|%.*s|", (int)c->n, m->subject.p + c->at);
 	}
 	return true;
 }
@@ -140,8 +250,8 @@ static void compare(struct mw_str subject, struct mw_str pattern)
 	say_stock(subject, pattern, theirs, sizeof(theirs));
 	say_ours(subject, pattern, ours, sizeof(ours));
 	if (strcmp(theirs, ours) != 0)
-		fail_msg("\"%.*s\" find \"%.*s\": stock says %s, ours %s", MW_FMT(subject), MW_FMT(pattern),
-		    theirs, ours);
+		fail_msg("\"%.*s\" find \"%.*s\": stock says %s, ours %s", MW_FMT(subject),
+		    MW_FMT(pattern), theirs, ours);
 }
 
 static void known_patterns_match_as_in_the_stock_library(void **state)
@@ -169,8 +279,9 @@ static void a_zero_byte_in_a_pattern_is_a_byte(void **state)
 static void random_patterns_match_as_in_the_stock_library(void **state)
 {
 	(void)state;
-	static const char *const pieces[] = {"a", "b", "c", ".", "%a", "%d", "[ab]", "[^a]", "[a-c]",
-	    "(", ")", "()", "%1", "%2", "%bab", "%f[a]", "*", "+", "-", "?", "$", "^", "%.", "[%a]", "%s"};
+	static const char *const pieces[] = {"a", "b", "c", ".", "%a", "%d", "[ab]", "[^a]",
+	    "[a-c]", "(", ")", "()", "%1", "%2", "%bab", "%f[a]", "*", "+", "-", "?", "$", "^",
+	    "%.", "[%a]", "%s"};
 	uint64_t seed = 7;
 	for (int i = 0; i < 60000; i++) {
 		char subject[16], pattern[96] = "";
@@ -217,7 +328,8 @@ static void a_match_that_would_take_for_ever_runs_out_of_steps(void **state)
 	assert_true(runs_out(few, "a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?b"));
 	assert_true(runs_out(few, "a*a*a*a*a*a*a*a*a*a*b"));
 	assert_true(runs_out(text, "(.-)%1b"));
-	assert_true(runs_out(text, "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab]-x"));
+	assert_true(
+	    runs_out(text, "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab]-x"));
 }
 
 static void an_ordinary_search_of_a_long_text_does_not(void **state)

@@ -4,6 +4,8 @@
  */
 #include "shared/prices.h"
 
+#include "base/file.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,12 +136,17 @@ static void a_model_is_found_by_ever_less_of_its_name(void **state)
 static void a_merge_puts_entries_over_entries(void **state)
 {
 	(void)state;
-	struct mw_prices *p =
-	    parse("{\"a\": {\"input_cost_per_token\": 1}, \"b\": {\"input_cost_per_token\": 1}}");
+	struct mw_prices *p = parse(
+	    "{\"a\": {\"input_cost_per_token\": 1}, \"b\": {\"input_cost_per_token\": 1}, \"x/d\": "
+	    "{\"input_cost_per_token\": 1}, \"x/d-20240101\": {\"input_cost_per_token\": 5}}");
 	struct mw_prices *over =
-	    parse("{\"b\": {\"output_cost_per_token\": 2}, \"c\": {\"input_cost_per_token\": 3}}");
+	    parse("{\"b\": {\"output_cost_per_token\": 2}, \"c\": {\"input_cost_per_token\": 3}, "
+	          "\"d\": {\"input_cost_per_token\": 4}}");
 	mw_prices_merge(p, over);
 	mw_prices_free(over);
+	assert_int_equal(find(p, "x", "d")->base.input, 4000000000000); /* by its shorter name */
+	assert_int_equal(
+	    find(p, "x", "d-20240101")->base.input, 5000000000000); /* but not by less */
 	assert_int_equal(find(p, "", "a")->base.input, 1000000000000);
 	assert_int_equal(find(p, "", "b")->base.input, -1); /* an entry is replaced whole */
 	assert_int_equal(find(p, "", "b")->base.output, 2000000000000);
@@ -193,6 +200,24 @@ static void faults_name_the_file_the_model_and_the_member(void **state)
 	mw_prices_free(NULL);
 }
 
+static void the_table_that_ships_is_good(void **state)
+{
+	(void)state;
+	struct mw_arena *a = mw_arena_new();
+	struct mw_str text;
+	struct mw_err err = {0};
+	if (!mw_file_read("lua/prices.json", 16u << 20, a, &text, &err))
+		fail_msg("%s (tests run in the project's root)", err.text);
+	struct mw_prices *p = mw_prices_parse(text, "lua/prices.json", &err);
+	if (!p)
+		fail_msg("%s", err.text);
+	const struct mw_price *price = find(p, "openai", "gpt-4o-2024-08-06");
+	assert_non_null(price);
+	assert_true(price->base.input > 0 && price->base.output > price->base.input);
+	mw_prices_free(p);
+	mw_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +226,7 @@ int main(void)
 	    cmocka_unit_test(a_model_is_found_by_ever_less_of_its_name),
 	    cmocka_unit_test(a_merge_puts_entries_over_entries),
 	    cmocka_unit_test(faults_name_the_file_the_model_and_the_member),
+	    cmocka_unit_test(the_table_that_ships_is_good),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,72 +90,74 @@ static void an_empty_file_is_null(void **state)
 	assert_non_null(mw_yaml_parse(MW_NOSTR, "f", arena, &err));
 }
 
+static const struct {
+	const char *text;
+	enum mw_yaml_kind kind;
+	double number; /* or the boolean */
+} plain_cases[] = {
+    {"~", MW_YAML_NULL, 0},
+    {"null", MW_YAML_NULL, 0},
+    {"NULL", MW_YAML_NULL, 0},
+    {"nUll", MW_YAML_STRING, 0},
+    {"yes", MW_YAML_BOOL, 1},
+    {"Yes", MW_YAML_BOOL, 1},
+    {"ON", MW_YAML_BOOL, 1},
+    {"true", MW_YAML_BOOL, 1},
+    {"no", MW_YAML_BOOL, 0},
+    {"Off", MW_YAML_BOOL, 0},
+    {"FALSE", MW_YAML_BOOL, 0},
+    {"y", MW_YAML_STRING, 0},
+    {"tRue", MW_YAML_STRING, 0},
+    {"0", MW_YAML_INT, 0},
+    {"-12", MW_YAML_INT, -12},
+    {"+7", MW_YAML_INT, 7},
+    {"1_000", MW_YAML_INT, 1000},
+    {"0x1F", MW_YAML_INT, 31},
+    {"-0xff", MW_YAML_INT, -255},
+    {"0b101", MW_YAML_INT, 5},
+    {"017", MW_YAML_INT, 15},
+    {"0_", MW_YAML_INT, 0},
+    {"1:30", MW_YAML_INT, 90},
+    {"12:30:45", MW_YAML_INT, 45045},
+    {"9007199254740991", MW_YAML_INT, 9007199254740991},
+    {"9007199254740993", MW_YAML_STRING, 0},
+    {"08", MW_YAML_STRING, 0},
+    {"0o17", MW_YAML_STRING, 0},
+    {"0x", MW_YAML_STRING, 0},
+    {"0b_", MW_YAML_STRING, 0},
+    {"1:60", MW_YAML_STRING, 0},
+    {"4000:4000", MW_YAML_STRING, 0},
+    {"1:2:x", MW_YAML_STRING, 0},
+    {"1.5", MW_YAML_FLOAT, 1.5},
+    {"1.", MW_YAML_FLOAT, 1},
+    {".5", MW_YAML_FLOAT, .5},
+    {"-1.5", MW_YAML_FLOAT, -1.5},
+    {"1.5e+3", MW_YAML_FLOAT, 1500},
+    {"1_0.2_5", MW_YAML_FLOAT, 10.25},
+    {"1:30.5", MW_YAML_FLOAT, 90.5},
+    {".inf", MW_YAML_FLOAT, INFINITY},
+    {"-.Inf", MW_YAML_FLOAT, -INFINITY},
+    {"1e3", MW_YAML_STRING, 0},
+    {"1.5e3", MW_YAML_STRING, 0},
+    {"-.5", MW_YAML_STRING, 0},
+    {"-.nan", MW_YAML_STRING, 0},
+    {".", MW_YAML_STRING, 0},
+    {"1.2.3", MW_YAML_STRING, 0},
+    {"2024-02-01", MW_YAML_STRING, 0},
+    {"gpt-4o", MW_YAML_STRING, 0},
+    {"1,000", MW_YAML_STRING, 0},
+};
+
 static void plain_scalars_are_what_pyyaml_takes_them_for(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		enum mw_yaml_kind kind;
-		double number; /* or the boolean */
-	} cases[] = {
-	    {"~", MW_YAML_NULL, 0},
-	    {"null", MW_YAML_NULL, 0},
-	    {"NULL", MW_YAML_NULL, 0},
-	    {"nUll", MW_YAML_STRING, 0},
-	    {"yes", MW_YAML_BOOL, 1},
-	    {"Yes", MW_YAML_BOOL, 1},
-	    {"ON", MW_YAML_BOOL, 1},
-	    {"true", MW_YAML_BOOL, 1},
-	    {"no", MW_YAML_BOOL, 0},
-	    {"Off", MW_YAML_BOOL, 0},
-	    {"FALSE", MW_YAML_BOOL, 0},
-	    {"y", MW_YAML_STRING, 0},
-	    {"tRue", MW_YAML_STRING, 0},
-	    {"0", MW_YAML_INT, 0},
-	    {"-12", MW_YAML_INT, -12},
-	    {"+7", MW_YAML_INT, 7},
-	    {"1_000", MW_YAML_INT, 1000},
-	    {"0x1F", MW_YAML_INT, 31},
-	    {"-0xff", MW_YAML_INT, -255},
-	    {"0b101", MW_YAML_INT, 5},
-	    {"017", MW_YAML_INT, 15},
-	    {"0_", MW_YAML_INT, 0},
-	    {"1:30", MW_YAML_INT, 90},
-	    {"12:30:45", MW_YAML_INT, 45045},
-	    {"9007199254740991", MW_YAML_INT, 9007199254740991},
-	    {"9007199254740993", MW_YAML_STRING, 0},
-	    {"08", MW_YAML_STRING, 0},
-	    {"0o17", MW_YAML_STRING, 0},
-	    {"0x", MW_YAML_STRING, 0},
-	    {"0b_", MW_YAML_STRING, 0},
-	    {"1:60", MW_YAML_STRING, 0},
-	    {"4000:4000", MW_YAML_STRING, 0},
-	    {"1:2:x", MW_YAML_STRING, 0},
-	    {"1.5", MW_YAML_FLOAT, 1.5},
-	    {"1.", MW_YAML_FLOAT, 1},
-	    {".5", MW_YAML_FLOAT, .5},
-	    {"-1.5", MW_YAML_FLOAT, -1.5},
-	    {"1.5e+3", MW_YAML_FLOAT, 1500},
-	    {"1_0.2_5", MW_YAML_FLOAT, 10.25},
-	    {"1:30.5", MW_YAML_FLOAT, 90.5},
-	    {".inf", MW_YAML_FLOAT, INFINITY},
-	    {"-.Inf", MW_YAML_FLOAT, -INFINITY},
-	    {"1e3", MW_YAML_STRING, 0},
-	    {"1.5e3", MW_YAML_STRING, 0},
-	    {"-.5", MW_YAML_STRING, 0},
-	    {"-.nan", MW_YAML_STRING, 0},
-	    {".", MW_YAML_STRING, 0},
-	    {"1.2.3", MW_YAML_STRING, 0},
-	    {"2024-02-01", MW_YAML_STRING, 0},
-	    {"gpt-4o", MW_YAML_STRING, 0},
-	    {"1,000", MW_YAML_STRING, 0},
-	};
-	for (size_t i = 0; i < MW_LEN(cases); i++) {
-		struct mw_yaml *v = load(cases[i].text);
+	for (size_t i = 0; i < MW_LEN(plain_cases); i++) {
+		struct mw_yaml *v = load(plain_cases[i].text);
 		double number = v->kind == MW_YAML_BOOL ? v->boolean : v->number;
-		if (v->kind != cases[i].kind || number != cases[i].number)
-			fail_msg("%s: %s %g", cases[i].text, mw_yaml_kind_name(v->kind), number);
-		assert_true(mw_str_is(v->text, cases[i].text));
+		if (v->kind != plain_cases[i].kind || number != plain_cases[i].number)
+			fail_msg(
+			    "%s: %s %g", plain_cases[i].text, mw_yaml_kind_name(v->kind), number);
+		assert_true(mw_str_is(v->text, plain_cases[i].text));
 	}
 	assert_true(isnan(load(".NaN")->number));
 }

@@ -22,13 +22,23 @@ from .waiting import patience, until
 from .wire import Headers
 
 # ---------------------------------------------------------------------------------------------------------- steps
-# A step is a function of the Line (the connection) that it is played on.
+# A step is a function of the Line (the connection) that it is played on; a test may bring steps of its own.
+
+
+class Step:
+    """Marks a function as a step, so that a reply of one step is not taken for a function that gives replies."""
+
+    def __init__(self, play):
+        self.play = play
+
+    def __call__(self, line):
+        return self.play(line)
 
 
 def send(data):
     """These bytes, as they are, in one write."""
     data = data.encode() if isinstance(data, str) else data
-    return lambda line: line.send(data)
+    return Step(lambda line: line.send(data))
 
 
 def chunk(data):
@@ -50,18 +60,18 @@ def event(data, name=None):
 
 def wait(ms):
     """This long, unless the client leaves."""
-    return lambda line: line.hold(lambda: False, ms / 1000)
+    return Step(lambda line: line.hold(lambda: False, ms / 1000))
 
 
 def wait_for(condition, seconds=20):
     """Until a threading.Event is set or a function is true, unless the client leaves."""
     is_so = condition.is_set if hasattr(condition, "is_set") else condition
-    return lambda line: line.hold(is_so, patience(seconds))
+    return Step(lambda line: line.hold(is_so, patience(seconds)))
 
 
 def silence():
     """Nothing more: waits until the client leaves (or the test is over)."""
-    return lambda line: line.hold(lambda: False, 3600)
+    return Step(lambda line: line.hold(lambda: False, 3600))
 
 
 def drip(data, every_ms, size=1):
@@ -73,12 +83,12 @@ def drip(data, every_ms, size=1):
 
 def close():
     """The end of the connection, in order (FIN)."""
-    return lambda line: line.finish(reset=False)
+    return Step(lambda line: line.finish(reset=False))
 
 
 def reset():
     """The end of the connection, rudely (RST)."""
-    return lambda line: line.finish(reset=True)
+    return Step(lambda line: line.finish(reset=True))
 
 
 def head(status=200, headers=(), reason="Scripted"):
@@ -117,16 +127,21 @@ def in_turn(*replies):
     def pick(request):
         with lock:
             chosen = left.pop(0) if len(left) > 1 else left[0]
-        return chosen(request) if callable(chosen) else chosen
+        return chosen(request) if is_function(chosen) else chosen
     return pick
 
 
+def is_function(handler):
+    """Whether a handler gives replies; else it is one."""
+    return callable(handler) and not isinstance(handler, Step)
+
+
 def flat(steps):
-    for step in steps:
-        if isinstance(step, (list, tuple)):
+    if callable(steps):
+        yield steps
+    else:
+        for step in steps:
             yield from flat(step)
-        else:
-            yield step
 
 
 # -------------------------------------------------------------------------------------------------------- upstream
@@ -263,7 +278,7 @@ class Line:
 class Upstream:
     def __init__(self, handler, tls=None, backlog=4096):
         """`handler`: a reply, or a function of a Request that gives one. `tls`: (certificate, key) files."""
-        self.reply_to = handler if callable(handler) else lambda request: handler
+        self.reply_to = handler if is_function(handler) else lambda request: handler
         self.requests, self.open, self.connections = [], set(), 0
         self.lock = threading.Lock()
         self.tls = None
