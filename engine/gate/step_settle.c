@@ -57,11 +57,12 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 void mw_settle_cost(struct mw_walk *walk)
 {
 	struct mw_call *call = &walk->call;
-	const struct mw_price *price = NULL;
 	struct mw_cost cost;
 	call->cost = -1;
-	if (call->target && call->usage.reported)
-		price = mw_settings_price(call->settings, call->target, walk->translation.model);
+	if (!call->target || !call->usage.reported)
+		return;
+	const struct mw_price *price =
+	    mw_settings_price(call->settings, call->target, walk->translation.model);
 	if (!price)
 		return;
 	mw_price_cost(price, &call->usage, &cost);
