@@ -19,7 +19,7 @@ int mw_document_del(lua_State *L, struct mw_run *run);
 struct mw_str mw_document_view(lua_State *L, struct mw_run *run);
 
 /* Pushes a JSON value as a Lua value. */
-void mw_document_push(lua_State *L, struct mw_json v);
+void mw_document_push(lua_State *L, struct mw_run *run, struct mw_json v);
 /* The JSON text of the value at idx, in the state's scratch: good until the next use of it. */
 struct mw_str mw_document_encode(lua_State *L, struct mw_run *run, int idx);
 

@@ -195,7 +195,7 @@ static void take_value(
 	int declared = p - 1;
 	if (!push_declaration(L, run, declared, name))
 		return;
-	mw_document_push(L, value);
+	mw_document_push(L, run, value);
 	/* a table of names and a list are both Lua tables */
 	if (!fits(L, p + 1, &wrong) || value.kind == MW_JSON_OBJECT) {
 		place_in_settings(run, place);

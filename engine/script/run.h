@@ -120,6 +120,8 @@ void mw_run_call(lua_State *L, struct mw_run *run, int nargs, int nresults);
 /* For what else may call Lua (metamethods): raises TOO_DEEP, or counts one level more and returns the
  * level to put back into run->depth afterwards. */
 unsigned mw_run_deeper(lua_State *L, struct mw_run *run);
+/* Raises Lua's own error for want of memory, where the want was met in C. */
+MW_NORETURN void mw_run_no_memory(lua_State *L, struct mw_run *run);
 /* pcall as policies have it: status and results as of lua_pcall; raises only the guard's stop. */
 int mw_run_pcall(lua_State *L, struct mw_run *run, int nargs);
 
