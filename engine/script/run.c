@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Running policy code: the one place where it is entered (mw_run_finish), what holds while it runs, and
- * what is said when it fails.
+ * Running policy code: the one place where it is entered (mw_run_finish), what holds while it runs,
+ * and what is said when it fails.
  *
- * Two values lie for good at the bottom of the state's stack: the message handler, which notes the line
- * where an error came up, and the runner, which calls the hook, checks what it returned and commits
- * what it set. So that all of this may raise, the runner and not the hook is what is called protected.
- * Outside of that call nothing may need memory of the state: there, having none would end the process.
+ * Two values lie for good at the bottom of the state's stack: the message handler, which notes the
+ * line where an error came up, and the runner, which calls the hook, checks what it returned and
+ * commits what it set. So that all of this may raise, the runner and not the hook is what is called
+ * protected. Outside of that call nothing may need memory of the state: there, having none would
+ * end the process.
  */
 #include "script/run.h"
 
@@ -132,8 +133,8 @@ bool mw_run_may_say(struct mw_run *run, struct mw_throttle *t, unsigned *held)
 	return true;
 }
 
-/* For what has no line of its own: it was wrong only after the hook had returned, or was raised by a
- * tail call. The line where the hook begins; while loading, the file. */
+/* For what has no line of its own: it was wrong only after the hook had returned, or was raised by
+ * a tail call. The line where the hook begins; while loading, the file. */
 static void place_nearby(struct mw_run *run)
 {
 	lua_State *L = run->all->L;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hooks cost: nanoseconds for each run, everything between the call of mw_hook_* and its return
- * included (guard, protection, handles, check of the answer). `make bench-hooks`.
+ * What hooks cost: nanoseconds for each run, everything between the call of mw_hook_* and its
+ * return included (guard, protection, handles, check of the answer). `make bench-hooks`.
  */
 #include "../unit/script_world.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/guard: scripts that would run for ever, or take all memory, are stopped soon, whatever they
- * try, and everything else in the same state works on.
+ * script/guard: scripts that would run for ever, or take all memory, are stopped soon, whatever
+ * they try, and everything else in the same state works on.
  */
 #include "script_world.h"
 
@@ -227,20 +227,20 @@ static void no_ceiling_ends_the_process(void **state)
 	    WORLD_HEAD(
 		"guard") "local kept = {} "
 			 "function P.admit(req) kept[#kept + 1] = req.id .. #kept .. "
-	                 "('x'):rep(300) "
+			 "('x'):rep(300) "
 			 "req:tag('a', kept[#kept]) pcall(error, { message = 'm' .. #kept }) "
 			 "if #kept % 3 == 0 then error({ message = 'm' .. #kept }) end "
 			 "return mw.reject{ message = 'n' .. #kept, code = 'c' .. #kept } end "
 			 "function P.rewrite(req) req:set('messages.1.x', { a = { 1, 2, 3 }, b = "
-	                 "req:text(1) }) end "
+			 "req:text(1) }) end "
 			 "function P.route(req, ups) return mw.plan(mw.order.min(ups, 'inflight')) "
-	                 "end" WORLD_TAIL);
+			 "end" WORLD_TAIL);
 	for (size_t cap = 50000; cap < 130000; cap += 61) {
 		w->settings.policy_memory = cap;
 		loaded += world_load(w);
 		for (int i = 0; w->policies && i < 30; i++) {
 			world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\","
-			              "\"content\":\"h\\n\"}]}");
+				      "\"content\":\"h\\n\"}]}");
 			mw_hook_admit(w->policies, &w->call, &d);
 			assert_int_equal(d.verdict, MW_REJECT);
 			mw_hook_rewrite(w->policies, &w->call, &d);
