@@ -30,7 +30,7 @@ function P.route(req, ups, p)
 	end
 	local good_enough = fastest * (1 + p.lowest_latency_buffer)
 
-	return mw.pick.min(ups, function(up)
+	return mw.order.min(ups, function(up)
 		local latency = up[measure]
 		if not latency then
 			return 0 -- never measured: try it

@@ -10,7 +10,7 @@ local P = mw.policy {
 }
 
 function P.route(_, ups)
-	return mw.pick.min(ups, "inflight")
+	return mw.order.min(ups, "inflight")
 end
 
 return P

@@ -12,7 +12,7 @@ local P = mw.policy {
 }
 
 function P.route(_, ups)
-	return mw.pick.weighted(ups, "weight", "rpm", "tpm")
+	return mw.order.weighted(ups, "weight", "rpm", "tpm")
 end
 
 return P

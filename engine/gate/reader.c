@@ -197,7 +197,7 @@ void mw_reader_finish(struct mw_walk *walk)
 static bool translate_whole(struct mw_walk *walk, struct mw_str text)
 {
 	struct mw_call *call = &walk->call;
-	return mw_runtime_reply(
+	return mw_translate_reply(
 	    &walk->translation, text, &walk->reply, &call->usage, &call->finish, &walk->fault);
 }
 
@@ -206,7 +206,7 @@ static bool end_of_whole(struct mw_walk *walk)
 	struct mw_call *call = &walk->call;
 	struct mw_str text = mw_str_trim_all(mw_buf_str(&walk->reader.body));
 	if (call->stream)
-		return mw_runtime_failure(
+		return mw_translate_failure(
 			   &walk->translation, walk->reader.status, text, &walk->fault),
 		       false;
 	if (!walk->pass)
@@ -225,7 +225,7 @@ bool mw_reader_end(struct mw_walk *walk)
 		return fail(walk, MW_ERR_UPSTREAM_BROKEN, text);
 	}
 	if (r->status > 299) {
-		mw_runtime_failure(
+		mw_translate_failure(
 		    &walk->translation, r->status, mw_buf_str(&r->body), &walk->fault);
 		return false;
 	}

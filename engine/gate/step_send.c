@@ -145,7 +145,7 @@ static bool encode(struct mw_walk *walk)
 	if (ok && at->target->plays)
 		return true;
 	if (ok && !walk->pass)
-		return mw_runtime_request(&walk->translation, walk->body, &at->body, &walk->fault);
+		return mw_translate_request(&walk->translation, walk->body, &at->body, &walk->fault);
 	ok = ok && mw_pass_request(&walk->call, walk->body, walk->translation.model,
 		       at->target->stream_usage, &at->body, &err);
 	if (!ok)
@@ -274,7 +274,7 @@ static enum mw_next send_now(struct mw_walk *walk)
 		return MW_STEP_GO;
 	}
 	struct mw_play_script *script = mw_arena_alloc(a, sizeof(*script));
-	if (!mw_runtime_play(&walk->translation, walk->attempt.body, script, &walk->fault))
+	if (!mw_translate_play(&walk->translation, walk->attempt.body, script, &walk->fault))
 		return give_up(walk);
 	mw_attempt_play(walk, script);
 	return MW_STEP_GO;

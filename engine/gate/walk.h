@@ -15,7 +15,7 @@
 #include "net/http_in.h"
 #include "net/sse.h"
 #include "script/hook.h"
-#include "script/runtime.h"
+#include "script/translate.h"
 
 /* What a step says to the driver. */
 enum mw_next {

@@ -19,7 +19,7 @@ struct mw_prim {
 	void (*open)(lua_State *L, struct mw_run *run);
 };
 
-extern const struct mw_prim mw_prim_decision, mw_prim_pick, mw_prim_random, mw_prim_stats, mw_prim_log,
+extern const struct mw_prim mw_prim_decision, mw_prim_pick, mw_prim_order, mw_prim_random, mw_prim_stats, mw_prim_log,
     mw_prim_time, mw_prim_json, mw_prim_text;
 
 /* Pushes a new table with all of them. */

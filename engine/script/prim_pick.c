@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * mw.pick: puts candidates in an order. Each function takes `ups` or a list of candidates and returns a
- * list of all of them, the chosen one first, so that what is returned as a plan has somewhere to go on.
+ * mw.pick and mw.order: choosing among candidates. Both have the same functions and take `ups` or a list
+ * of candidates; pick returns the one that is chosen, order all of them, the chosen one first, so that
+ * what is returned as a plan has somewhere to go on.
+ *
+ * Upvalues of each behind the run: whether all are wanted, and the turns of rr by name.
  */
 #include "script/prim.h"
 
@@ -11,11 +14,20 @@
 
 #include <math.h>
 
+#define UP_ALL   lua_upvalueindex(2)
+#define UP_TURNS lua_upvalueindex(3)
+
 struct choice {
 	struct mw_run *run;
 	size_t n;
 	struct mw_ranked items[MW_RUN_CANDIDATES]; /* index is that of the candidate */
 };
+
+/* How messages name the group. */
+static const char *group(lua_State *L)
+{
+	return lua_toboolean(L, UP_ALL) ? "mw.order" : "mw.pick";
+}
 
 static void add(struct choice *c, unsigned index)
 {
@@ -27,15 +39,15 @@ static void add_list(lua_State *L, struct choice *c, const char *what)
 {
 	size_t n = lua_objlen(L, 1);
 	if (n > MW_RUN_CANDIDATES)
-		mw_raise(L, MW_CODE_TOO_LARGE, "%s takes up to %d candidates, not %zu", what,
-		    MW_RUN_CANDIDATES, n);
+		mw_raise(L, MW_CODE_TOO_LARGE, "%s.%s takes up to %d candidates, not %zu", group(L),
+		    what, MW_RUN_CANDIDATES, n);
 	for (size_t i = 1; i <= n; i++) {
 		unsigned index;
 		lua_rawgeti(L, 1, (int)i);
 		if (mw_handle_kind(L, c->run, -1, &index) != MW_HANDLE_UP)
 			mw_raise(L, MW_CODE_ARGUMENT,
-			    "%s: item %zu must be a candidate of this call, not %s", what, i,
-			    mw_raise_show(L, -1).text);
+			    "%s.%s: item %zu must be a candidate of this call, not %s", group(L),
+			    what, i, mw_raise_show(L, -1).text);
 		lua_pop(L, 1);
 		add(c, index);
 	}
@@ -54,13 +66,18 @@ static void take(lua_State *L, struct choice *c, const char *what)
 	}
 	if (lua_type(L, 1) != LUA_TTABLE)
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "%s needs the candidates (ups) or a list of some, not %s", what,
+		    "%s.%s needs the candidates (ups) or a list of some, not %s", group(L), what,
 		    mw_raise_show(L, 1).text);
 	add_list(L, c, what);
 }
 
 static int push(lua_State *L, const struct choice *c)
 {
+	if (!lua_toboolean(L, UP_ALL)) {
+		if (c->n)
+			mw_handle_push(L, c->run, MW_HANDLE_UP, c->items[0].index);
+		return c->n ? 1 : 0;
+	}
 	lua_createtable(L, (int)c->n, 0);
 	for (size_t i = 0; i < c->n; i++) {
 		mw_handle_push(L, c->run, MW_HANDLE_UP, c->items[i].index);
@@ -82,8 +99,8 @@ static const struct mw_field *field_named(lua_State *L, struct mw_str name, cons
 	while (f->name && !mw_str_is(name, f->name))
 		f++;
 	if (!f->name)
-		mw_raise(L, MW_CODE_ARGUMENT, "%s: a candidate has no field '%.*s'%s", what,
-		    (int)MW_MIN(name.n, 40u), name.p,
+		mw_raise(L, MW_CODE_ARGUMENT, "%s.%s: a candidate has no field '%.*s'%s", group(L),
+		    what, (int)MW_MIN(name.n, 40u), name.p,
 		    mw_raise_nearest(name, &mw_handle_up.fields->name, sizeof(*f)).text);
 	return f;
 }
@@ -93,8 +110,8 @@ static struct scorer scorer_at(lua_State *L, int idx, const char *what)
 	if (lua_type(L, idx) == LUA_TFUNCTION)
 		return (struct scorer){.idx = idx};
 	if (lua_type(L, idx) != LUA_TSTRING)
-		mw_raise(L, MW_CODE_ARGUMENT, "%s needs a field's name or a function, not %s", what,
-		    mw_raise_show(L, idx).text);
+		mw_raise(L, MW_CODE_ARGUMENT, "%s.%s needs a field's name or a function, not %s",
+		    group(L), what, mw_raise_show(L, idx).text);
 	return (struct scorer){.field = field_named(L, mw_raise_str(L, idx), what)};
 }
 
@@ -114,10 +131,10 @@ static double score(
 	double v = type == LUA_TNUMBER ? lua_tonumber(L, -1) : absent;
 	if ((type != LUA_TNUMBER && type != LUA_TNIL) || v != v)
 		mw_raise(L, MW_CODE_ARGUMENT,
-		    "mw.pick: a score must be a number, not %s; for what may be unknown give a "
+		    "%s: a score must be a number, not %s; for what may be unknown give a "
 		    "function such as "
 		    "function(u) return u.ttft_ms or 0 end",
-		    type == LUA_TNUMBER ? "NaN" : mw_raise_show(L, -1).text);
+		    group(L), type == LUA_TNUMBER ? "NaN" : mw_raise_show(L, -1).text);
 	lua_pop(L, 1);
 	return v;
 }
@@ -128,7 +145,7 @@ static double score(
 static bool weigh(lua_State *L, struct choice *c, int idx)
 {
 	bool any = false;
-	struct scorer by = scorer_at(L, idx, "mw.pick.weighted");
+	struct scorer by = scorer_at(L, idx, "weighted");
 	for (size_t i = 0; i < c->n; i++) {
 		c->items[i].rank = score(L, c, i, &by, 0);
 		any |= c->items[i].rank > 0;
@@ -141,7 +158,7 @@ static int l_weighted(lua_State *L)
 	struct choice c;
 	int top = lua_gettop(L);
 	bool any = false;
-	take(L, &c, "mw.pick.weighted");
+	take(L, &c, "weighted");
 	for (int idx = 2; idx <= top && !any; idx++)
 		any = weigh(L, &c, idx);
 	for (size_t i = 0; i < c.n; i++) /* all alike: by `tie`, which is random */
@@ -153,8 +170,8 @@ static int l_weighted(lua_State *L)
 static int l_min(lua_State *L)
 {
 	struct choice c;
-	struct scorer by = scorer_at(L, 2, "mw.pick.min");
-	take(L, &c, "mw.pick.min");
+	struct scorer by = scorer_at(L, 2, "min");
+	take(L, &c, "min");
 	for (size_t i = 0; i < c.n; i++)
 		c.items[i].rank = score(L, &c, i, &by, NAN);
 	mw_order_sort(c.items, c.n);
@@ -168,8 +185,8 @@ static int l_p2c(lua_State *L)
 		lua_settop(L, 1);
 		lua_pushliteral(L, "inflight");
 	}
-	struct scorer by = scorer_at(L, 2, "mw.pick.p2c");
-	take(L, &c, "mw.pick.p2c");
+	struct scorer by = scorer_at(L, 2, "p2c");
+	take(L, &c, "p2c");
 	for (size_t i = 0; i < c.n; i++)
 		c.items[i].rank = 0;
 	mw_order_sort(c.items, c.n); /* in random order: the first two are the two choices */
@@ -181,16 +198,16 @@ static int l_p2c(lua_State *L)
 	return push(L, &c);
 }
 
-/* The next number of this name's round; the counts are upvalue 2. */
+/* The next number of this name's round. */
 static size_t next_turn(lua_State *L, const char *name)
 {
 	lua_pushstring(L, name);
-	lua_rawget(L, lua_upvalueindex(2));
+	lua_rawget(L, UP_TURNS);
 	size_t turn = (size_t)lua_tonumber(L, -1);
 	lua_pop(L, 1);
 	lua_pushstring(L, name);
 	lua_pushnumber(L, (lua_Number)(turn + 1));
-	lua_rawset(L, lua_upvalueindex(2));
+	lua_rawset(L, UP_TURNS);
 	return turn;
 }
 
@@ -210,7 +227,7 @@ static void push_round(lua_State *L, const struct mw_run *run)
 static int l_rr(lua_State *L)
 {
 	struct choice c;
-	take(L, &c, "mw.pick.rr");
+	take(L, &c, "rr");
 	push_round(L, c.run);
 	size_t turn = next_turn(L, lua_tostring(L, -1));
 	for (size_t i = 0; i < c.n; i++) {
@@ -221,19 +238,35 @@ static int l_rr(lua_State *L)
 	return push(L, &c);
 }
 
-static void open_rounds(lua_State *L, struct mw_run *run)
+static void add_ways(lua_State *L, struct mw_run *run, bool all)
 {
-	lua_pushlightuserdata(L, run);
-	lua_newtable(L);
-	lua_pushcclosure(L, l_rr, 2);
-	lua_setfield(L, -2, "rr");
+	static const luaL_Reg ways[] = {
+	    {"min", l_min},
+	    {"weighted", l_weighted},
+	    {"p2c", l_p2c},
+	    {"rr", l_rr},
+	    {NULL, NULL},
+	};
+	for (const luaL_Reg *way = ways; way->name; way++) {
+		lua_pushlightuserdata(L, run);
+		lua_pushboolean(L, all);
+		lua_newtable(L);
+		lua_pushcclosure(L, way->func, 3);
+		lua_setfield(L, -2, way->name);
+	}
 }
 
-static const luaL_Reg functions[] = {
-    {"weighted", l_weighted},
-    {"min", l_min},
-    {"p2c", l_p2c},
-    {NULL, NULL},
-};
+static void open_pick(lua_State *L, struct mw_run *run)
+{
+	add_ways(L, run, false);
+}
 
-const struct mw_prim mw_prim_pick = {"pick", functions, open_rounds};
+static void open_order(lua_State *L, struct mw_run *run)
+{
+	add_ways(L, run, true);
+}
+
+static const luaL_Reg none[] = {{NULL, NULL}};
+
+const struct mw_prim mw_prim_pick = {"pick", none, open_pick};
+const struct mw_prim mw_prim_order = {"order", none, open_order};

@@ -203,13 +203,6 @@ static bool add_target(struct models *m, const struct mw_deployment *d, struct m
 	return true;
 }
 
-/* Where a fault of the deployment is mended: mostly at its `model`. */
-static int line_of(const struct mw_deployment *d)
-{
-	const struct mw_yaml *model = mw_settings_given(d->params, "model");
-	return model ? model->line : d->line;
-}
-
 static void add_or_fault(struct models *m, const struct mw_deployment *d)
 {
 	struct mw_err err = {0};
@@ -217,9 +210,9 @@ static void add_or_fault(struct models *m, const struct mw_deployment *d)
 		return;
 	if (m->lenient)
 		mw_settings_warn(
-		    m->r, line_of(d), "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
+		    m->r, d->line, "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
 	else
-		mw_settings_fault(m->r, line_of(d), "model_name %.*s: %s", MW_FMT(d->group), err.text);
+		mw_settings_fault(m->r, d->line, "model_name %.*s: %s", MW_FMT(d->group), err.text);
 }
 
 /* ---- one entry ------------------------------------------------------------------------------- */

@@ -40,6 +40,10 @@ static const struct subject subjects[] = {
 			    "ups[i], ups[j] if b.inflight < a.inflight then a, b = b, a end return "
 			    "{ a, b } end" WORLD_TAIL,
 	MW_HOOK_ROUTE},
+    {"mw.order.min",
+	WORLD_HEAD("route") "function P.route(req, ups) return mw.order.min(ups, 'inflight') "
+                            "end" WORLD_TAIL,
+	MW_HOOK_ROUTE},
     {"mw.pick.p2c",
 	WORLD_HEAD("route") "function P.route(req, ups) return mw.pick.p2c(ups) end" WORLD_TAIL,
 	MW_HOOK_ROUTE},

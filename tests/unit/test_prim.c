@@ -200,10 +200,10 @@ static void min_puts_the_lowest_first(void **state)
 	w->candidates[0].live.inflight = 2;
 	w->candidates[1].live.inflight = 1;
 	w->candidates[2].live.inflight = 3;
-	order(w, "return mw.pick.min(ups, 'inflight')", "bac");
-	order(w, "return mw.pick.min(ups, function(u) return -u.inflight end)", "cab");
-	order(w, "return mw.pick.min({ ups[3], ups[1] }, 'inflight')", "ac");
-	order(w, "return { mw.pick.min(ups, 'inflight')[1] }", "b");
+	order(w, "return mw.order.min(ups, 'inflight')", "bac");
+	order(w, "return mw.order.min(ups, function(u) return -u.inflight end)", "cab");
+	order(w, "return mw.order.min({ ups[3], ups[1] }, 'inflight')", "ac");
+	order(w, "return mw.pick.min(ups, 'inflight')", "b");
 }
 
 static void min_decides_between_equals_at_random(void **state)
@@ -211,7 +211,7 @@ static void min_decides_between_equals_at_random(void **state)
 	struct world *w = *state;
 	struct mw_plan plan;
 	unsigned first[WORLD_TARGETS] = {0};
-	run_route(w, "return mw.pick.min(ups, 'inflight')", &plan);
+	run_route(w, "return mw.order.min(ups, 'inflight')", &plan);
 	for (int i = 0; i < 3000; i++) {
 		mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
 		first[plan.steps[0].target->index]++;
@@ -228,7 +228,7 @@ static void weighted_draws_by_weight(void **state)
 	w->targets[0].rpm = 10;
 	w->targets[1].rpm = 20;
 	w->targets[2].rpm = 70;
-	run_route(w, "return mw.pick.weighted(ups, 'weight', 'rpm')", &plan);
+	run_route(w, "return mw.order.weighted(ups, 'weight', 'rpm')", &plan);
 	for (int i = 0; i < 10000; i++) {
 		mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
 		assert_int_equal(plan.n, 3);
@@ -241,9 +241,8 @@ static void weighted_draws_by_weight(void **state)
 	assert_in_range(first[2], 6750, 7250);
 	/* and among what is left by what is left: 1 to 2 */
 	assert_in_range(second[0] * 3, first[2] * 9 / 10, first[2] * 11 / 10);
-	order(w,
-	    "return { mw.pick.weighted(ups, function(u) return u.id == 'b' and 1 or 0 end)[1] }",
-	    "b");
+	order(
+	    w, "return mw.pick.weighted(ups, function(u) return u.id == 'b' and 1 or 0 end)", "b");
 }
 
 static void p2c_takes_the_better_of_two(void **state)
@@ -253,7 +252,7 @@ static void p2c_takes_the_better_of_two(void **state)
 	unsigned first[WORLD_TARGETS] = {0};
 	w->candidates[0].live.inflight = 9;
 	w->candidates[1].live.inflight = 5;
-	run_route(w, "return mw.pick.p2c(ups)", &plan);
+	run_route(w, "return mw.order.p2c(ups)", &plan);
 	for (int i = 0; i < 3000; i++) {
 		mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
 		assert_int_equal(plan.n, 3);
@@ -262,14 +261,14 @@ static void p2c_takes_the_better_of_two(void **state)
 	assert_int_equal(first[0], 0); /* the worst loses every pair */
 	assert_in_range(first[1], 850, 1150);
 	assert_in_range(first[2], 1850, 2150);
-	order(w, "return mw.pick.p2c({ ups[1] })", "a");
+	order(w, "return mw.order.p2c({ ups[1] })", "a");
 }
 
 static void rr_takes_turns(void **state)
 {
 	struct world *w = *state;
 	struct mw_plan plan;
-	run_route(w, "return mw.pick.rr(ups)", &plan);
+	run_route(w, "return mw.order.rr(ups)", &plan);
 	for (size_t i = 1; i < 7; i++) {
 		mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
 		assert_int_equal(plan.steps[0].target->index, i % 3);
@@ -280,6 +279,9 @@ static void rr_takes_turns(void **state)
 static void pick_says_what_it_cannot_take(void **state)
 {
 	struct world *w = *state;
+	is(w, "mw.pick.min({}, 'inflight')", "nil");
+	is(w, "#mw.order.min({}, 'inflight')", "0");
+	raises(w, "mw.order.min({}, 5)", "MW501 mw.order.min needs a field's name or a function");
 	raises(w, "mw.pick.min({}, 5)",
 	    "MW501 mw.pick.min needs a field's name or a function, not number 5");
 	raises(w, "mw.pick.min(5, 'inflight')",
