@@ -66,10 +66,24 @@ static void add_chunks(struct mw_buf *b, const struct mw_call *call, struct mw_s
 	mw_buf_addz(b, "data: [DONE]\n\n");
 }
 
+static enum mw_next not_a_chat(struct mw_walk *walk, const struct mw_decision *d)
+{
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_POLICY,
+	    .message = mw_arena_printf(walk->call.arena,
+		"the policy '%.*s' answers with text, which is no answer to embeddings",
+		MW_FMT(d->policy)),
+	};
+	mw_reply_fault(walk);
+	return MW_STEP_END;
+}
+
 static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_buf b;
+	if (call->kind != MW_KIND_CHAT)
+		return not_a_chat(walk, d);
 	mw_buf_init(&b, MW_MAX_REPLY);
 	if (call->stream)
 		add_chunks(&b, call, d->text);

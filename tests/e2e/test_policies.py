@@ -62,6 +62,23 @@ def test_admit_answers(ruled, good):
     assert not good.requests
 
 
+def test_hooks_see_embeddings_too(ruled, upstream):
+    up = upstream(openai.embeddings([1.0]))
+    gw = ruled("""
+        function P.admit(req)
+          if req.kind ~= "embeddings" then return end
+          local input = req:get("input")
+          if input == "no" then return mw.reject { status = 403, message = "not this" } end
+          if input == "text" then return mw.answer { text = "no vector" } end
+        end
+        function P.rewrite(req) req:set("input", req:get("input") .. "!") end""", models=[model("e", up, "openai/e")])
+    ask = lambda text: gw.post("/v1/embeddings", {"model": "e", "input": text})
+    assert ask("yes").json["data"][0]["embedding"] == [1.0] and up.request.json["input"] == "yes!"
+    assert ask("no").status == 403
+    answer = ask("text")
+    assert answer.status == 503 and "embeddings" in answer.error["message"], "a text is no answer to this"
+
+
 def test_a_policy_sees_the_call(ruled):
     gw = ruled("""
         function P.admit(req)
@@ -278,6 +295,13 @@ def test_result_retries_what_the_gateway_would_not(ruled, upstream):
         end""", models=[model("m", up)])
     assert gw.chat().content == "hello"
     assert 0.11 <= seconds_between(up.requests) <= patience(0.4)
+
+
+def test_result_cannot_retry_for_ever(ruled, upstream):
+    up = upstream(openai.error(500))
+    gw = ruled("function P.result(req, at, res) return mw.retry { after_ms = 0 } end", models=[model("m", up)])
+    assert gw.chat().status == 500
+    assert len(up.requests) == 100
 
 
 def test_result_goes_on_where_the_gateway_would_not(ruled, upstream, good):

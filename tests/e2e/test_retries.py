@@ -7,8 +7,8 @@ from email.utils import formatdate
 import pytest
 
 from calls import answered_by, check_broken, check_whole, counts, seconds_between, target
-from harness import (anthropic, chunk, close, drip, event, gemini, head, in_turn, model, openai, patience, reset, send,
-                     silence, stream, until, wait)
+from harness import (anthropic, chunk, close, drip, event, gemini, head, in_turn, model, openai, patience, reply, reset,
+                     send, silence, stream, until, wait)
 
 AT_ONCE = {"retry-after-ms": "1"}                         # without it the gateway backs off for a quarter of a second
 
@@ -142,6 +142,40 @@ def test_the_pause_may_be_given_as_a_date(gateway, upstream):
     up = upstream(in_turn(busy, openai.chat("good")))
     assert alone(gateway, up).chat().status == 200
     assert 0.9 <= seconds_between(up.requests) <= patience(2.3)
+
+
+@pytest.mark.parametrize("vendor, provider_model, answer", [
+    (openai, "openai/o", openai.error(429, "Rate limit reached. Please try again in 110ms. Visit us.")),
+    (gemini, "gemini/gemini-x", reply({"error": {
+        "code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.11s"}]}}, 429)),
+], ids=["in the message", "RetryInfo"])
+def test_the_pause_may_be_in_the_body(gateway, upstream, vendor, provider_model, answer):
+    up = upstream(in_turn(answer, vendor.chat("good")))
+    gw = gateway({"model_list": [model("m", up, provider_model)], "router_settings": {"num_retries": 1}})
+    assert gw.chat().content == "good"
+    assert 0.1 <= seconds_between(up.requests) <= patience(0.24)
+
+
+def test_a_stream_that_begins_with_an_error_is_tried_again(gateway, upstream):
+    up = upstream(in_turn(stream(openai.events()[:1], event({"error": {"message": "overloaded", "code": 503}})),
+                          openai.stream("go", "od")))
+    check_whole(alone(gateway, up).stream_events(), "good")
+    assert len(up.requests) == 2
+
+
+def test_embeddings_are_tried_again_and_elsewhere(gateway, upstream, good):
+    bad = upstream(in_turn(openai.error(503, headers=AT_ONCE)))
+    up = upstream(openai.embeddings([1.0, 0.5]))
+    gw = gateway({"model_list": [model("e", bad, "openai/e1"), model("spare", up, "openai/e2"),
+                                 model("claude", good, "anthropic/claude-x")],
+                  "router_settings": {"num_retries": 1, "fallbacks": [{"e": ["claude", "spare"]}]}})
+    answer = gw.post("/v1/embeddings", {"model": "e", "input": ["a"]})
+    assert (answer.status, answer.json["model"]) == (200, "e")
+    assert answer.json["data"][0]["embedding"] == [1.0, 0.5]
+    assert (len(bad.requests), len(good.requests)) == (2, 0), "a provider without embeddings is left out"
+    answer = gw.post("/v1/embeddings", {"model": "claude", "input": ["a"]})
+    assert answer.status == 400 and "embeddings" in answer.error["message"]
 
 
 def test_a_pause_of_the_settings_is_the_least(gateway, upstream):
@@ -329,6 +363,14 @@ def test_a_count_of_allowed_fails_cools_even_the_only_target(gateway, upstream):
     assert answer.error["message"].startswith("No deployments available for selected model, Try again in ")
     assert 40 <= int(answer.headers["retry-after"]) <= 50
     assert answer.error["type"] == "rate_limit_error"
+
+
+def test_three_allowed_fails_are_litellms_word_for_its_default_logic(gateway, upstream):
+    up = upstream(openai.error(500))
+    gw = alone(gateway, up, retries=0, allowed_fails=3, cooldown_time=60)
+    for n in range(1, 9):
+        assert gw.chat().status == 500
+        assert len(up.requests) == n
 
 
 def test_a_cooldown_ends(gateway, upstream):

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from calls import check_broken, check_memory, check_whole, counts, target
+from calls import check_broken, check_memory, check_whole, counts, target, together
 from conftest import started
 from harness import (Gateway, Upstream, anthropic, chunk, close, event, gemini, head, openai, patience, reply, reset, send,
                      silence, stream, until, wait)
@@ -309,6 +309,29 @@ def test_after_the_first_content_the_client_hears_of(house, gw, vendor, fault, s
     if fault.startswith("error"):
         assert "out of order" in error["message"]
     assert not house.good.requests, "never a second answer"
+
+
+def one_of_many(gw, number):
+    """A client's call of some kind, by its number: well answered, faulty, or left."""
+    kind = "openai anthropic gemini".split()[number % 3]
+    faults = ("html", "reset", "cut-json", "status-204", "chunked-cut", "after.reset", "after.error", "after.half-an-event")
+    fault, way = faults[number // 3 % len(faults)], number // 24 % 4
+    if way == 0 and not fault.startswith("after."):
+        assert gw.chat("fault:" + fault, kind + "-backed").content == "good"
+    elif way == 1 and not fault.startswith("after."):
+        assert gw.chat("fault:" + fault, kind + "-alone").status == 502
+    elif way == 2:
+        with gw.stream("fault:after.silence", kind + "-alone") as wire:
+            next(wire.events(wire.answer))
+            wire.reset()
+    else:
+        check_broken(gw.stream_events("fault:after.end", kind + "-backed"), "some text")
+
+
+def test_all_of_it_at_once(house, gw):
+    """Hundreds of calls on 24 connections, good and bad and left, mixed."""
+    together(lambda i: [one_of_many(gw, i * 12 + n) for n in range(12)], 24)
+    counts(gw, "moonweir_in_flight", 0)
 
 
 def test_it_is_none_the_worse_for_it(house, gw):
