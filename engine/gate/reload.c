@@ -17,8 +17,10 @@ struct mw_reload {
 	struct mw_house *house;
 	struct mw_mailbox *mailbox; /* the workers' answers */
 	struct mw_bundle *bundle;   /* in place */
-	struct mw_bundle *next;     /* being prepared; NULL when no reload is under way */
-	uint64_t stamp;             /* of the files as they were last read, good or bad */
+	struct mw_bundle
+	    *watched; /* the last that was read, in place or refused: its files are looked at */
+	struct mw_bundle *next; /* being prepared; NULL when no reload is under way */
+	uint64_t stamp;         /* of the files as they were last read, good or bad */
 	mw_reload_read_fn read;
 	void *arg;
 	struct mw_timer timer;
@@ -129,7 +131,7 @@ void mw_reload_now(struct mw_reload *r)
 		r->again = true;
 		return;
 	}
-	r->stamp = mw_bundle_stamp(r->bundle);
+	r->stamp = mw_bundle_stamp(r->watched);
 	struct mw_settings *settings = r->read(r->arg, &err);
 	if (settings)
 		r->next = mw_bundle_read(settings, mw_reload_shipped, &err);
@@ -138,6 +140,9 @@ void mw_reload_now(struct mw_reload *r)
 		refuse(r, &err);
 		return;
 	}
+	mw_bundle_unref(r->watched);
+	r->watched = mw_bundle_ref(r->next);
+	r->stamp = mw_bundle_stamp(r->watched);
 	r->missing = r->house->n_workers;
 	for (size_t i = 0; i < r->house->n_workers; i++)
 		mw_worker_prepare(r->house->workers[i], r->next, answer, r);
@@ -147,7 +152,7 @@ static void look(void *arg)
 {
 	struct mw_reload *r = arg;
 	mw_loop_timer_set(r->loop, &r->timer, LOOK_US);
-	if (!r->next && mw_bundle_stamp(r->bundle) != r->stamp)
+	if (!r->next && mw_bundle_stamp(r->watched) != r->stamp)
 		mw_reload_now(r);
 }
 
@@ -159,6 +164,7 @@ struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
 	r->house = house;
 	r->mailbox = mw_mailbox_new(loop);
 	r->bundle = mw_bundle_ref(bundle);
+	r->watched = mw_bundle_ref(bundle);
 	r->stamp = mw_bundle_stamp(bundle);
 	r->read = read;
 	r->arg = arg;
@@ -175,6 +181,7 @@ void mw_reload_free(struct mw_reload *r)
 	mw_mailbox_free(r->mailbox);
 	mw_bundle_unref(r->next);
 	mw_bundle_unref(r->bundle);
+	mw_bundle_unref(r->watched);
 	mw_mem_free(r->fault);
 	mw_mem_free(r);
 }

@@ -150,13 +150,10 @@ void mw_param_declare(lua_State *L, int idx)
 
 static void place_in_settings(const struct mw_run *run, char place[MW_RAISE_PLACE])
 {
-	const struct mw_settings *s = run->all->bundle->settings;
-	int line = run->policy->source->ref->line;
+	const struct mw_policy_ref *ref = run->policy->source->ref;
 	place[0] = '\0';
-	if (line > 0)
-		snprintf(place, MW_RAISE_PLACE, "%.140s:%d", s->file, line);
-	else if (s->file[0])
-		snprintf(place, MW_RAISE_PLACE, "%.140s:1", s->file);
+	if (ref->file && ref->file[0])
+		snprintf(place, MW_RAISE_PLACE, "%.140s:%d", ref->file, MW_MAX(ref->line, 1));
 }
 
 /* The settings' strategy may be given arguments that are for another one. */

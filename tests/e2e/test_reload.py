@@ -156,6 +156,16 @@ def test_a_broken_file_is_complained_about_once(gateway, upstream):
     assert gw.log.count(UNCHANGED) == 1
 
 
+def test_a_new_policy_that_was_refused_is_taken_once_it_is_mended(gateway, upstream):
+    """The settings name a policy that is broken; then only the policy's own file changes."""
+    up = upstream(openai.chat("plain"))
+    gw = gateway(settings(model("m", up)), files={"new.lua": "return {"})
+    refused(gw, lambda: gw.write("config.yaml", json.dumps(settings(model("m", up), policies=[{"path": "new.lua"}]))))
+    assert gw.chat().content == "plain"
+    reloaded(gw, lambda: gw.write("new.lua", answering("mended")))
+    assert gw.chat().content == "mended"
+
+
 def test_a_policy_that_vanishes_changes_nothing(gateway, upstream):
     gw = gateway(settings(model("m", upstream(openai.chat())), policies=[{"path": "mine.lua"}]),
                  files={"mine.lua": answering("one")})

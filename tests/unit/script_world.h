@@ -145,7 +145,7 @@ static MW_UNUSED void world_add_file(
 static MW_UNUSED struct mw_policy_ref *world_add(struct world *w, const char *text)
 {
 	size_t i = w->bundle.n_policies++;
-	w->refs[i] = (struct mw_policy_ref){.path = MW_STR("mine.lua"), .line = 7};
+	w->refs[i] = (struct mw_policy_ref){.path = MW_STR("mine.lua"), .file = "config.yaml", .line = 7};
 	w->sources[i] = (struct mw_bundle_policy){
 	    .ref = &w->refs[i], .files = w->files[i], .version = "0123456789abcdef"};
 	w->bound[i] = i;
