@@ -137,7 +137,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 		add_head_line(x, line);
 	else
 		end_head(x);
-	return x->faulty ? 0 : whole;
+	return x->cancelled || x->faulty ? 0 : whole;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -152,7 +152,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 					      */
 	}
 	x->events->on_bytes(x->arg, bytes);
-	return bytes.n;
+	return x->cancelled ? 0 : bytes.n;
 }
 
 /* There is a connection, and the request goes out now. */

@@ -63,16 +63,26 @@ static void give_head(struct play *p)
 		p->events->on_head(p->arg, &head);
 }
 
-/* Gives what is due now and says how long after it the next thing is due. */
+static void give_piece(struct play *p)
+{
+	struct mw_str bytes = p->script->pieces[p->pieces++].bytes;
+	if (bytes.n)
+		p->events->on_bytes(p->arg, bytes);
+}
+
+/* Gives what is due now and says how long after it the next thing is due. The script is not looked
+ * at behind the callback: it may be gone then. */
 static uint64_t step(struct play *p)
 {
 	const struct mw_play_script *script = p->script;
+	size_t n = has_head(script) ? script->n_pieces : 0;
+	size_t next = p->head_given ? p->pieces + 1 : 0;
+	uint64_t after = next < n ? script->pieces[next].after_us : script->end_after_us;
 	if (!p->head_given)
 		give_head(p);
 	else
-		p->events->on_bytes(p->arg, script->pieces[p->pieces++].bytes);
-	size_t n = has_head(script) ? script->n_pieces : 0;
-	return p->pieces < n ? script->pieces[p->pieces].after_us : script->end_after_us;
+		give_piece(p);
+	return after;
 }
 
 static bool at_end(const struct play *p)
