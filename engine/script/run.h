@@ -130,8 +130,7 @@ int mw_run_pcall(lua_State *L, struct mw_run *run, int nargs);
 uint64_t mw_run_now(struct mw_run *run);
 uint64_t mw_run_wall(struct mw_run *run);
 
-/* True if one more line may be written in this second; *held: how many were not since the last one.
- * */
+/* May one more line be written in this second? *held: how many were not since the last one. */
 bool mw_run_may_say(struct mw_run *run, struct mw_throttle *t, unsigned *held);
 
 const char *mw_run_hook_name(enum mw_hook hook);
