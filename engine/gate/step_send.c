@@ -145,7 +145,8 @@ static bool encode(struct mw_walk *walk)
 	if (ok && at->target->plays)
 		return true;
 	if (ok && !walk->pass)
-		return mw_translate_request(&walk->translation, walk->body, &at->body, &walk->fault);
+		return mw_translate_request(
+		    &walk->translation, walk->body, &at->body, &walk->fault);
 	ok = ok && mw_pass_request(&walk->call, walk->body, walk->translation.model,
 		       at->target->stream_usage, &at->body, &err);
 	if (!ok)
