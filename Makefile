@@ -241,7 +241,16 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) -g -O2 $(CSTD) $(WARN) -o $@ $<
 
-.PHONY: bench format
+$(BUILD)/bench/hook_cost: tests/bench/hook_cost.c tests/unit/script_world.h $(OBJ) $(OUT)/gen/embedded.o
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -g -O2 $(CSTD) $(WARN) $(LIBCFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)
+
+.PHONY: bench bench-hooks format
+bench-hooks: ## what the hooks of policies cost, in nanoseconds (half a minute)
+	@+$(SUB) $(BUILD)/bench/hook_cost
+	@$(BUILD)/bench/hook_cost
+
 bench: ## what a call costs, against nginx and against no gateway (about 5 minutes)
 	@.ci/deps $(DEPS_BENCH)
 	@.ci/deps --unpack $(BUILD)/tools $(TOOLS_BENCH)

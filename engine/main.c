@@ -216,7 +216,8 @@ static const struct mw_env_ops main_env = {.now = main_now, .wall = main_wall};
 static bool check_policies(struct program *p, struct mw_err *err)
 {
 	struct mw_guard *guard = mw_guard_new(p->house.watchdog);
-	struct mw_policies *policies = mw_policies_new(&p->env, guard, p->house.stats, p->bundle, err);
+	struct mw_policies *policies =
+	    mw_policies_new(&p->env, guard, p->house.stats, p->bundle, err);
 	mw_policies_free(policies);
 	mw_guard_free(guard);
 	return policies;

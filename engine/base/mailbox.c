@@ -71,10 +71,12 @@ void mw_mailbox_post(struct mw_mailbox *m, void (*fn)(void *arg), void *arg)
 {
 	struct letter *l = mw_mem_alloc(sizeof(*l));
 	*l = (struct letter){.fn = fn, .arg = arg};
+	uint64_t ring = 1;
+	/* Rung inside the lock: the letter may tell its reader to leave, and the reader, awake already,
+	 * would free the mailbox between our putting the letter in and our ringing. */
 	pthread_mutex_lock(&m->lock);
 	mw_list_add(&m->letters, &l->node);
-	pthread_mutex_unlock(&m->lock);
-	uint64_t ring = 1;
 	ssize_t n = write(m->fd, &ring, sizeof(ring));
+	pthread_mutex_unlock(&m->lock);
 	mw_require(n == sizeof(ring));
 }

@@ -86,32 +86,29 @@ static bool cut_head(struct fetch *x, size_t *n)
 	return true;
 }
 
-static bool give_head(struct fetch *x, int status)
+static void give_head(struct fetch *x, int status)
 {
 	struct mw_exchange_head head = {.status = status, .headers = x->m->head};
 	if (!cut_head(x, &head.n_headers)) {
 		give_up(x, MW_END_MALFORMED,
 		    "the head of the reply has too many lines or one that is no header");
-		return false;
+		return;
 	}
 	x->head_given = true;
 	x->events->on_head(x->arg, &head);
-	return !x->cancelled;
 }
 
 /* The empty line behind a head. Interim answers (1xx) are for the transport alone. */
-static bool end_head(struct fetch *x)
+static void end_head(struct fetch *x)
 {
 	long status = 0;
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 101) {
+	if (status == 101)
 		give_up(
-		    x, MW_END_MALFORMED, "the server switches protocols, which nobody asked it to");
-		return false;
-	}
-	bool good = status / 100 == 1 || give_head(x, (int)status);
+		    x, MW_END_MALFORMED, "the server changes the protocol, which nobody asked for");
+	else if (status / 100 != 1)
+		give_head(x, (int)status);
 	mw_buf_clear(&x->head);
-	return good;
 }
 
 static void add_head_line(struct fetch *x, struct mw_str line)
@@ -136,11 +133,11 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 		return whole; /* trailers */
 	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
-	if (line.n) {
+	if (line.n)
 		add_head_line(x, line);
-		return whole;
-	}
-	return end_head(x) ? whole : 0;
+	else
+		end_head(x);
+	return x->faulty ? 0 : whole;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -155,7 +152,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 					      */
 	}
 	x->events->on_bytes(x->arg, bytes);
-	return x->cancelled ? 0 : bytes.n;
+	return bytes.n;
 }
 
 /* There is a connection, and the request goes out now. */

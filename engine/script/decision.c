@@ -81,7 +81,8 @@ static struct mw_str str_at(lua_State *L, int slot, struct mw_arena *a)
 	return s;
 }
 
-/* Reads the decision at index 1. A policy can write into the table, so nothing in it is believed. */
+/* Reads the decision at index 1. A policy can write into the table, so nothing in it is believed.
+ * */
 static void read_decision(lua_State *L, struct mw_run *run)
 {
 	struct mw_arena *a = run->call->arena;

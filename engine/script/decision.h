@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hooks may return: the values that mw.reject and its kin make, and plans. Each `mw_decision_after_*`
- * is the check of a hook's result (index 1 of the stack) and fills run->decision or *run->plan; it
- * raises on what the hook may not return.
+ * What hooks may return: the values that mw.reject and its kin make, and plans. Each
+ * `mw_decision_after_*` is the check of a hook's result (index 1 of the stack) and fills
+ * run->decision or *run->plan; it raises on what the hook may not return.
  */
 #ifndef MW_DECISION_H
 #define MW_DECISION_H
@@ -22,7 +22,7 @@ void mw_decision_after_attempt(lua_State *L, struct mw_run *run);
 void mw_decision_after_result(lua_State *L, struct mw_run *run);
 void mw_decision_after_nothing(lua_State *L, struct mw_run *run); /* only nil will do */
 
-/* Reads a list of candidates, with the options of mw.plan if it has any, at idx. Raises with PLAN. */
+/* Reads the list of candidates at idx, with the options of mw.plan if it has any; raises PLAN. */
 void mw_decision_read_plan(lua_State *L, struct mw_run *run, int idx, struct mw_plan *out);
 
 #endif

@@ -23,24 +23,27 @@ static struct mw_str path_of(lua_State *L)
 	return path;
 }
 
-void mw_document_push(lua_State *L, struct mw_json v)
+void mw_document_push(lua_State *L, struct mw_run *run, struct mw_json v)
 {
 	struct mw_err err;
-	if (v.kind == MW_JSON_NONE || v.kind == MW_JSON_NULL)
+	if (v.kind == MW_JSON_NONE || v.kind == MW_JSON_NULL) {
 		lua_pushnil(L);
-	else if (!mw_convert_decode(L, v.raw, &err))
-		mw_raise(L, err.code == MW_ERR_INTERNAL ? MW_CODE_MEMORY : MW_CODE_ARGUMENT, "%s",
-		    err.text);
+		return;
+	}
+	if (mw_convert_decode(L, v.raw, &err))
+		return;
+	if (err.code == MW_ERR_INTERNAL)
+		mw_run_no_memory(L, run);
+	mw_raise(L, MW_CODE_ARGUMENT, "%s", err.text);
 }
 
 int mw_document_get(lua_State *L, struct mw_run *run, struct mw_str text)
 {
-	(void)run;
 	struct mw_str path = path_of(L);
 	if (text.n == 0)
 		lua_pushnil(L);
 	else
-		mw_document_push(L, mw_json_at(mw_json_value(text), path));
+		mw_document_push(L, run, mw_json_at(mw_json_value(text), path));
 	return 1;
 }
 

@@ -7,7 +7,7 @@
 
 #include "script/run.h"
 
-/* Methods with the path as argument 2 and a value as argument 3. They raise where Lua's stack says. */
+/* Methods, with the path as argument 2 and a value as argument 3. */
 
 /* Pushes what is at the path of `text`; nil when it is absent or null. */
 int mw_document_get(lua_State *L, struct mw_run *run, struct mw_str text);
@@ -19,12 +19,12 @@ int mw_document_del(lua_State *L, struct mw_run *run);
 struct mw_str mw_document_view(lua_State *L, struct mw_run *run);
 
 /* Pushes a JSON value as a Lua value. */
-void mw_document_push(lua_State *L, struct mw_json v);
+void mw_document_push(lua_State *L, struct mw_run *run, struct mw_json v);
 /* The JSON text of the value at idx, in the state's scratch: good until the next use of it. */
 struct mw_str mw_document_encode(lua_State *L, struct mw_run *run, int idx);
 
-/* Pushes the text of a message: a string, or its text parts with line ends between them; at most `max`
- * bytes, never half a character. Nil when there is none. */
+/* Pushes the text of a message: a string, or its text parts with line ends between them; at most
+ * `max` bytes, never half a character. Nil when there is none. */
 void mw_document_push_text(lua_State *L, struct mw_run *run, struct mw_json content, size_t max);
 
 #endif

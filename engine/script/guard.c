@@ -11,7 +11,8 @@
  *   run = even number
  *
  * The number is what makes a late signal harmless: it condemns one run, never the next. Only the
- * worker's own processor time counts, so that on a busy machine nobody is stopped for having waited.
+ * worker's own processor time counts, so that on a busy machine nobody is stopped for having
+ * waited.
  */
 #include "script/guard.h"
 
@@ -78,8 +79,8 @@ static uint64_t read_us(clockid_t clock)
 
 /* ---- on the worker's thread ---- */
 
-/* The count hook. It stays set until the run is left, so that whatever the script does with the error,
- * the next instruction raises it again. */
+/* The count hook. It stays set until the run is left, so that whatever the script does with the
+ * error, the next instruction raises it again. */
 static void stop(lua_State *L, lua_Debug *ar)
 {
 	(void)ar;
@@ -92,8 +93,8 @@ static void stop(lua_State *L, lua_Debug *ar)
 }
 
 #ifdef __SANITIZE_THREAD__
-/* ThreadSanitizer keeps signals back until the thread calls the C library, which a loop in Lua never
- * does: there a hook looks at the number now and then. */
+/* ThreadSanitizer keeps signals back until the thread calls the C library, which a loop in Lua
+ * never does: there a hook looks at the number now and then. */
 static void look(lua_State *L, lua_Debug *ar)
 {
 	struct mw_guard *g = own_seat;
@@ -134,8 +135,8 @@ void mw_guard_enter(struct mw_guard *g, lua_State *L, uint32_t budget_us)
 	g->hooked = 1;
 	lua_sethook(L, look, LUA_MASKCOUNT, LOOK_EVERY);
 #endif
-	/* The watchdog's membarrier stands between its store of `asleep` and its look at `run`, and makes
-	 * up for the fence that is missing here: one of the two sees the other. */
+	/* The watchdog's membarrier stands between its store of `asleep` and its look at `run`, and
+	 * makes up for the fence that is missing here: one of the two sees the other. */
 	atomic_signal_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&g->watchdog->asleep, memory_order_relaxed))
 		wake(g->watchdog);
@@ -218,8 +219,8 @@ static uint64_t time_left(const struct mw_guard *g, uint64_t now)
 	return spent < budget ? MW_MAX(budget - spent, (uint64_t)SHORTEST_US) : 0;
 }
 
-/* Looks at one seat: true if something has happened there since the last look. Shortens *wait to when
- * it must be looked at again. */
+/* Looks at one seat: true if something has happened there since the last look. Shortens *wait to
+ * when it must be looked at again. */
 static bool look_at(struct mw_guard *g, uint64_t now, uint64_t *wait)
 {
 	uint32_t run = atomic_load_explicit(&g->run, memory_order_acquire);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The guard: keeps policy code within its time. Policies run interpreted; a watchdog thread looks at
- * every worker each 2 ms, and where one hook has stood longer than its budget, sends that worker's
- * thread a signal. The handler, on that thread, sets a count hook, and the hook raises a value that no
- * pcall of a policy can keep. Entering and leaving cost a few stores each.
+ * The guard: keeps policy code within its time. Policies run interpreted; a watchdog thread looks
+ * at every worker each 2 ms, and where one hook has stood longer than its budget, sends that
+ * worker's thread a signal. The handler, on that thread, sets a count hook, and the hook raises a
+ * value that no pcall of a policy can keep. Entering and leaving cost a few stores each.
  */
 #ifndef MW_GUARD_H
 #define MW_GUARD_H
@@ -12,7 +12,7 @@
 
 #include <lua.h>
 
-struct mw_watchdog; /* the process's one watchdog thread; asleep while no hook has run for a while */
+struct mw_watchdog; /* the process's one watchdog thread; it sleeps while no hook runs */
 struct mw_guard;    /* one worker's seat under the watchdog */
 
 struct mw_watchdog *mw_watchdog_new(void);
@@ -26,8 +26,9 @@ void mw_guard_free(struct mw_guard *g); /* takes NULL */
 void mw_guard_enter(struct mw_guard *g, lua_State *L, uint32_t budget_us);
 void mw_guard_leave(struct mw_guard *g);
 
-bool mw_guard_stopped(const struct mw_guard *g); /* was the last run stopped? Good until the next enter */
-const char *mw_guard_where(const struct mw_guard *g); /* the "file:line" where it stood; "" if unknown */
+/* Was the last run stopped, and at which "file:line" ("" if unknown)? Good until the next enter. */
+bool mw_guard_stopped(const struct mw_guard *g);
+const char *mw_guard_where(const struct mw_guard *g);
 /* The value that stops a run; pcall in policies re-raises it. */
 bool mw_guard_is_stop(lua_State *L, int idx);
 

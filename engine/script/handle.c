@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The encoding of handles in a light userdata, and the one metatable of all of them: fields, methods,
- * length, and clear words for what is not there.
+ * The encoding of handles in a light userdata, and the one metatable of all of them: fields,
+ * methods, length, and clear words for what is not there.
  *
  *   38   36 35                      10 9          0
  *   [ kind ][      generation        ][   index   ]
@@ -32,8 +32,8 @@ static const struct mw_handle_face *const faces[MW_HANDLES] = {
     [MW_HANDLE_RES] = &mw_handle_res,
 };
 
-/* Upvalues of the metamethods behind the run: a table for each kind. A method is there by its name as a
- * function, a field as its place in the face's list. */
+/* Upvalues of the metamethods behind the run: a table for each kind. A method is there by its name
+ * as a function, a field as its place in the face's list. */
 #define UP_FACE(kind) lua_upvalueindex(2 + (int)(kind))
 
 struct parts {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Handles: what a hook gets for the call, an attempt, a result and the candidates. A handle is a light
- * userdata that says what it stands for, which one of them, and in which run it was made. It costs no
- * memory, and one that a policy has kept raises when it is used later, because runs have numbers.
+ * Handles: what a hook gets for the call, an attempt, a result and the candidates. A handle is a
+ * light userdata that says what it stands for, which one of them, and in which run it was made. It
+ * costs no memory, and one that a policy has kept raises when it is used later, because runs have
+ * numbers.
  *
- * Adding a field: a row in the table of its file (handle_req.c, handle_up.c, handle_at.c, handle_res.c),
- * a line in policies/README.md.
+ * Adding a field: a row in the table of its file (handle_req.c, handle_up.c, handle_at.c,
+ * handle_res.c), a line in policies/README.md.
  */
 #ifndef MW_HANDLE_H
 #define MW_HANDLE_H
@@ -36,7 +37,8 @@ struct mw_handle_face {
 	const struct mw_field *fields;
 	const luaL_Reg *methods;
 };
-extern const struct mw_handle_face mw_handle_req, mw_handle_ups, mw_handle_up, mw_handle_at, mw_handle_res;
+extern const struct mw_handle_face mw_handle_req, mw_handle_ups, mw_handle_up, mw_handle_at,
+    mw_handle_res;
 
 /* Makes this state's handles known; once, before the first is pushed. May raise. */
 void mw_handle_open(lua_State *L, struct mw_run *run);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `at`: one attempt. In the hook attempt its body and headers may be changed, for this attempt only.
+ * `at`: one attempt. In the hook attempt its body and headers may be changed, for this attempt
+ * only.
  */
 #include "script/handle.h"
 

@@ -68,10 +68,10 @@ static bool finish(struct mw_run *run, int nargs, void (*after)(lua_State *L, st
 }
 
 /* A guard that fails lets nothing pass. */
-static bool fails_closed(const struct mw_policy *policy, enum mw_hook hook, struct mw_decision *out)
+static void fail_closed(const struct mw_policy *policy, enum mw_hook hook, struct mw_decision *out)
 {
 	if (policy->kind != MW_POLICY_GUARD || on_error[hook] != CLOSED)
-		return false;
+		return;
 	*out = (struct mw_decision){
 	    .verdict = MW_REJECT,
 	    .status = mw_err_status(MW_ERR_POLICY),
@@ -81,7 +81,6 @@ static bool fails_closed(const struct mw_policy *policy, enum mw_hook hook, stru
 		       "through. The gateway's log says why."),
 	    .policy = policy->name,
 	};
-	return true;
 }
 
 static void look(struct mw_policies *p, struct mw_call *call, enum mw_hook hook,
@@ -95,10 +94,12 @@ static void look(struct mw_policies *p, struct mw_call *call, enum mw_hook hook,
 		mw_journal_begin(&run->journal, document);
 		bool good = finish(run, 1,
 		    hook == MW_HOOK_ADMIT ? mw_decision_after_admit : mw_decision_after_rewrite);
-		if (good ? run->decision.verdict != MW_GO : fails_closed(policy, hook, out)) {
-			*out = good ? run->decision : *out;
+		if (good)
+			*out = run->decision;
+		else
+			fail_closed(policy, hook, out);
+		if (out->verdict != MW_GO)
 			return;
-		}
 	}
 }
 

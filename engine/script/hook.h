@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calling hooks. Each function runs the hook of every policy that is bound to the call's model, in the
- * settings' order, checks what comes back, and gives the decision as data; nothing has happened yet
- * except that the call's overlay (body, headers, tags) holds what hooks set, and that only if the hook
- * returned normally. A hook that raises, is stopped, or returns what it may not is logged with
- * `file:line`, counted, and replaced by what hooks.def says.
+ * Calling hooks. Each function runs the hook of every policy that is bound to the call's model, in
+ * the settings' order, checks what comes back, and gives the decision as data; nothing has happened
+ * yet except that the call's overlay (body, headers, tags) holds what hooks set, and that only if
+ * the hook returned normally. A hook that raises, is stopped, or returns what it may not is logged
+ * with `file:line`, counted, and replaced by what hooks.def says.
  */
 #ifndef MW_HOOK_H
 #define MW_HOOK_H
@@ -44,7 +44,7 @@ struct mw_candidate {
 struct mw_attempt {
 	unsigned number;               /* from 1, over the whole call */
 	const struct mw_target *target;
-	struct mw_str body;            /* what will be sent; hook attempt may replace it (in the arena) */
+	struct mw_str body;            /* what will be sent; hook attempt may replace it */
 	struct mw_extra_header *headers; /* set by hook attempt, for this attempt only */
 	uint64_t left_us;              /* until the call's deadline; 0: none */
 	/* what became of it, for hook result */
@@ -54,27 +54,28 @@ struct mw_attempt {
 	struct mw_str error_text;
 	uint64_t retry_after_us;
 	uint64_t ttft_us, total_us;
-	bool streamed;                 /* content has gone to the client: nothing can be tried again */
-	struct mw_str reply;           /* the whole answer in the client's form, if ok and not a stream */
+	bool streamed;                 /* content has gone to the client: it is too late */
+	struct mw_str reply;           /* the whole answer in the client's form, if it is one */
 };
 
 void mw_hook_admit(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
-/* After this call->body may be another text: call->members and what was read from them hold for the old
- * one until the caller decodes it again. */
+/* After this call->body may be another text: call->members and what was read from them hold for the
+ * old one until the caller decodes it again. */
 void mw_hook_rewrite(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
 
 /* Fills the plan. The first policy that returns one decides; nil asks the next; the strategy of the
  * settings is the last. If that fails too: the candidates in order of weight drawn at random, as
  * simple-shuffle does, in C. Never fails; n is at least 1. */
-void mw_hook_route(struct mw_policies *p, struct mw_call *call, const struct mw_candidate *candidates, size_t n,
-    struct mw_plan *plan);
+void mw_hook_route(struct mw_policies *p, struct mw_call *call, const struct mw_candidate *candidates,
+    size_t n, struct mw_plan *plan);
 
-void mw_hook_attempt(struct mw_policies *p, struct mw_call *call, struct mw_attempt *at, struct mw_decision *out);
+void mw_hook_attempt(struct mw_policies *p, struct mw_call *call, struct mw_attempt *at,
+    struct mw_decision *out);
 void mw_hook_result(struct mw_policies *p, struct mw_call *call, const struct mw_attempt *at,
     struct mw_decision *out);
 
-/* `body`: the whole answer in the client's form, which the hook may replace (in the arena), or NULL for a
- * stream, whose head only is about to leave. Headers go to call->to_client. */
+/* `body`: the whole answer in the client's form, which the hook may replace (in the arena), or NULL
+ * for a stream, whose head only is about to leave. Headers go to call->to_client. */
 void mw_hook_respond(struct mw_policies *p, struct mw_call *call, struct mw_str *body);
 void mw_hook_complete(struct mw_policies *p, struct mw_call *call);
 

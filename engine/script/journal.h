@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The journal of one run of a hook: what it sets. All of it takes effect when the hook returns normally
- * (commit), or none of it (begin of the next run). So a hook may be stopped at any instruction and
- * nothing is half done.
+ * The journal of one run of a hook: what it sets. All of it takes effect when the hook returns
+ * normally (commit), or none of it (begin of the next run). So a hook may be stopped at any
+ * instruction and nothing is half done.
  */
 #ifndef MW_JOURNAL_H
 #define MW_JOURNAL_H
@@ -52,10 +52,10 @@ void mw_journal_deinit(struct mw_journal *j);
 /* Forgets what an earlier run left; `document` is what this one may edit. */
 void mw_journal_begin(struct mw_journal *j, struct mw_str *document);
 
-/* Each copies what it is given. False with *err (SCRIPT) when the journal is full, or the path leads
- * nowhere. A value of {NULL, 0} deletes. */
-bool mw_journal_edit(struct mw_journal *j, struct mw_str path, struct mw_str value, struct mw_err *err)
-    MW_MUSTCHECK;
+/* Each copies what it is given. False with *err (SCRIPT) when the journal is full, or the path
+ * leads nowhere. A value of {NULL, 0} deletes. */
+bool mw_journal_edit(struct mw_journal *j, struct mw_str path, struct mw_str value,
+    struct mw_err *err) MW_MUSTCHECK;
 bool mw_journal_note(struct mw_journal *j, enum mw_note_kind kind, struct mw_str name,
     struct mw_str value, struct mw_err *err) MW_MUSTCHECK;
 bool mw_journal_sample(struct mw_journal *j, struct mw_stat *stat, double value, struct mw_err *err)
@@ -64,11 +64,12 @@ bool mw_journal_sample(struct mw_journal *j, struct mw_stat *stat, double value,
 /* The document as the hook has edited it so far; good until the next edit. */
 bool mw_journal_view(struct mw_journal *j, struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
 /* The value that a note has been given in this run; {NULL, 0}: none. */
-struct mw_str mw_journal_noted(const struct mw_journal *j, enum mw_note_kind kind, struct mw_str name);
+struct mw_str mw_journal_noted(const struct mw_journal *j, enum mw_note_kind kind,
+    struct mw_str name);
 
-/* Puts all of it into the call (memory from its arena), the target's headers into *to_target (may be
- * NULL if there can be none). `now` is for the samples. */
-bool mw_journal_commit(struct mw_journal *j, struct mw_call *call, struct mw_extra_header **to_target,
-    uint64_t now, struct mw_err *err) MW_MUSTCHECK;
+/* Puts all of it into the call (memory from its arena), the target's headers into *to_target (may
+ * be NULL if there can be none). `now` is for the samples. */
+bool mw_journal_commit(struct mw_journal *j, struct mw_call *call,
+    struct mw_extra_header **to_target, uint64_t now, struct mw_err *err) MW_MUSTCHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loading one policy. What mw.policy returns is an empty table: hooks that are assigned to it go into a
- * table behind it, past a look at their names.
+ * Loading one policy. What mw.policy returns is an empty table: hooks that are assigned to it go
+ * into a table behind it, past a look at their names.
  */
 #include "script/load.h"
 

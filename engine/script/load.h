@@ -7,8 +7,8 @@
 
 #include "script/run.h"
 
-/* For mw_run_finish: runs the first file of run->policy, checks what it returns and the parameters of
- * the settings. Raises on whatever is wrong. */
+/* For mw_run_finish: runs the first file of run->policy, checks what it returns and the parameters
+ * of the settings. Raises on whatever is wrong. */
 int mw_load_run(lua_State *L);
 
 /* In the sandbox: mw.policy and require. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables of named arguments, `mw.reject{status = 429, message = "…"}`: checked against a list, so that
- * a misspelt name is an error and not silence.
+ * Tables of named arguments, `mw.reject{status = 429, message = "…"}`: checked against a list, so
+ * that a misspelt name is an error and not silence.
  */
 #ifndef MW_OPTIONS_H
 #define MW_OPTIONS_H
@@ -15,8 +15,9 @@ struct mw_option {
 	double min, max;  /* of a number; both 0: any */
 };
 
-/* Raises with `code` if what is at idx is no table, has a string key that is not listed, lacks one that
- * is required, or has a value of another type or out of range. `what` is the function's name. */
+/* Raises with `code` if what is at idx is no table, has a string key that is not listed, lacks one
+ * that is required, or has a value of another type or out of range. `what`
+ * is the function's name. */
 void mw_options_check(lua_State *L, int idx, enum mw_code code, const char *what,
     const struct mw_option *options);
 

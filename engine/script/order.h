@@ -16,12 +16,12 @@ struct mw_ranked {
 
 void mw_order_sort(struct mw_ranked *items, size_t n);
 
-/* The rank of an item in a weighted random order: sorted by it, the chance of each to come first among
- * those that are left is its share of their weights. Weight 0: after all others. */
+/* The rank of an item in a weighted random order: sorted by it, the chance of each to come first
+ * among those that are left is its share of their weights. Weight 0: after all others. */
 double mw_order_draw(struct mw_env *env, double weight);
 
 /* The order that routing falls back on: weight, else rpm, else tpm, else all alike. */
-void mw_order_shuffle(struct mw_env *env, const struct mw_candidate *candidates, struct mw_ranked *items,
-    size_t n);
+void mw_order_shuffle(struct mw_env *env, const struct mw_candidate *candidates,
+    struct mw_ranked *items, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parameters. A declaration is a table in the manifest's `params`; a value is JSON from the settings.
+ * Parameters. A declaration is a table in the manifest's `params`; a value is JSON from the
+ * settings.
  */
 #include "script/param.h"
 
@@ -165,7 +166,8 @@ static bool is_strategy(const struct mw_run *run)
 	return s->n_policies > 0 && run->policy->source->ref == &s->policies[s->n_policies - 1];
 }
 
-/* Pushes the declaration of the parameter; false (nothing pushed) if there is none and that is no harm. */
+/* Pushes the declaration of the parameter; false (nothing pushed) if there is none and that is no
+ * harm. */
 static bool push_declaration(
     lua_State *L, const struct mw_run *run, int declared, struct mw_str name)
 {
@@ -195,7 +197,7 @@ static void take_value(
 	int declared = p - 1;
 	if (!push_declaration(L, run, declared, name))
 		return;
-	mw_document_push(L, value);
+	mw_document_push(L, run, value);
 	/* a table of names and a list are both Lua tables */
 	if (!fits(L, p + 1, &wrong) || value.kind == MW_JSON_OBJECT) {
 		place_in_settings(run, place);
@@ -241,7 +243,8 @@ static void take_defaults(lua_State *L, int declared, int p)
 	}
 }
 
-/* Upvalue 2: the declarations. A declared parameter without a value is nil; any other name a mistake. */
+/* Upvalue 2: the declarations. A declared parameter without a value is nil; any other name a
+ * mistake. */
 static int read_missing(lua_State *L)
 {
 	lua_pushvalue(L, 2);

@@ -2,8 +2,8 @@
  *
  * The matcher: one loop over the items of the pattern, and a row of points to come back to. An item
  * that could match in another way, and a capture that would have to be undone, leaves a point; a
- * mismatch goes back to the last one. As nothing in a pattern repeats but single characters, there are
- * never more points than items.
+ * mismatch goes back to the last one. As nothing in a pattern repeats but single characters, there
+ * are never more points than items.
  */
 #include "script/pattern.h"
 
@@ -132,8 +132,8 @@ static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t cl
 	return !in;
 }
 
-/* Behind the set that begins at `from` with '['; 0 with a fault when it has no end. The first member is
- * a member even if it is ']'. */
+/* Behind the set that begins at `from` with '['; 0 with a fault when it has no end. The first
+ * member is a member even if it is ']'. */
 static size_t set_end(struct mw_pattern *m, size_t from)
 {
 	size_t i = from + 1, n = m->text.n;

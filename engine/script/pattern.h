@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lua 5.1 patterns with a budget. Matching means the same as string.find and its kin in the stock
- * library, but each comparison is a step, and when the steps are used up the match ends with a fault;
- * nothing recurses. Pure C on bytes, no Lua: script/prim_text.c gives it to policies.
+ * library, but each comparison is a step, and when the steps are used up the match ends with a
+ * fault; nothing recurses. Pure C on bytes, no Lua: script/prim_text.c gives it to policies.
  */
 #ifndef MW_PATTERN_H
 #define MW_PATTERN_H
@@ -37,8 +37,8 @@ struct mw_pattern {
 /* Both are borrowed as long as m is used. */
 void mw_pattern_init(struct mw_pattern *m, struct mw_str subject, struct mw_str text);
 
-/* Does the pattern match at exactly this place? Then *end is where the match ends. After false look at
- * m->fault. A '^' is an ordinary character here. */
+/* Does the pattern match at exactly this place? Then *end is where the match ends. After false look
+ * at m->fault. A '^' is an ordinary character here. */
 bool mw_pattern_at(struct mw_pattern *m, size_t at, size_t *end) MW_MUSTCHECK;
 
 /* The first match that begins at `*at` or later; moves *at there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The policies of one version on one worker: making and freeing the state, loading the bundle into it,
- * and who has which hook.
+ * The policies of one version on one worker: making and freeing the state, loading the bundle into
+ * it, and who has which hook.
  */
 #include "script/policy.h"
 

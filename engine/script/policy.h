@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The policies of one version on one worker: one sandboxed Lua state with its memory cap, the policies
- * of a bundle loaded into it in order, and the hooks that they declare. All of it is the thread's that
- * made it, which is the guard's. To check a bundle, make it and free it again.
+ * The policies of one version on one worker: one sandboxed Lua state with its memory cap, the
+ * policies of a bundle loaded into it in order, and the hooks that they declare. All of it is the
+ * thread's that made it, which is the guard's. To check a bundle, make it and free it again.
  */
 #ifndef MW_POLICY_H
 #define MW_POLICY_H
@@ -22,15 +22,16 @@ enum mw_hook {
 	MW_HOOKS,
 };
 
-/* Loads every policy, checks its parameters and runs its `init`. An error (SCRIPT) reads "FILE:LINE: MWnnn
- * why" and how to mend it; for a wrong parameter FILE is the settings'. NULL on failure, and nothing has changed. All
- * that is given is borrowed and must outlive what comes back, the bundle included. */
-struct mw_policies *mw_policies_new(struct mw_env *env, struct mw_guard *guard, struct mw_stats *stats,
-    const struct mw_bundle *bundle, struct mw_err *err);
+/* Loads every policy, checks its parameters and runs its `init`. An error (SCRIPT) reads
+ * "FILE:LINE: MWnnn why" and how to mend it; for a wrong parameter FILE is the settings'. NULL on
+ * failure, and nothing has changed. All that is given is borrowed and must outlive what comes back,
+ * the bundle included. */
+struct mw_policies *mw_policies_new(struct mw_env *env, struct mw_guard *guard,
+    struct mw_stats *stats, const struct mw_bundle *bundle, struct mw_err *err);
 void mw_policies_free(struct mw_policies *p); /* takes NULL */
 
-/* Does any policy that is bound to the model (NULL: any model) have the hook? Then calling it is worth
- * while; a hook that nobody declares costs this look. */
+/* Does any policy that is bound to the model (NULL: any model) have the hook? Then calling it is
+ * worth while; a hook that nobody declares costs this look. */
 bool mw_policies_want(const struct mw_policies *p, const struct mw_model *model, enum mw_hook hook);
 
 /* What has gone wrong so far, for metrics. */

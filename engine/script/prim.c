@@ -6,7 +6,8 @@
 
 static const struct mw_prim *const prims[] = {
     &mw_prim_decision,
-    &mw_prim_pick, &mw_prim_order,
+    &mw_prim_pick,
+    &mw_prim_order,
     &mw_prim_random,
     &mw_prim_stats,
     &mw_prim_log,

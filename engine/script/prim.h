@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The primitives: what stands under `mw`. One file prim_<group>.c for each group, which holds nothing
- * but the binding; what it binds lives in the room that owns it.
+ * The primitives: what stands under `mw`. One file prim_<group>.c for each group, which holds
+ * nothing but the binding; what it binds lives in the room that owns it.
  *
  * Adding a group: its file, a row in the list of prim.c, a part in policies/README.md.
  */
@@ -15,12 +15,13 @@
 struct mw_prim {
 	const char *group;         /* "random"; NULL: in mw itself */
 	const luaL_Reg *functions; /* the run is their first upvalue; a row of NULL ends the list */
-	/* Adds to the group's table, which is on top of the stack, what is no function; may be NULL. */
+	/* Adds to the group's table, which is on top of the stack, what is no function; may be
+	 * NULL. */
 	void (*open)(lua_State *L, struct mw_run *run);
 };
 
-extern const struct mw_prim mw_prim_decision, mw_prim_pick, mw_prim_order, mw_prim_random, mw_prim_stats, mw_prim_log,
-    mw_prim_time, mw_prim_json, mw_prim_text;
+extern const struct mw_prim mw_prim_decision, mw_prim_pick, mw_prim_order, mw_prim_random,
+    mw_prim_stats, mw_prim_log, mw_prim_time, mw_prim_json, mw_prim_text;
 
 /* Pushes a new table with all of them. */
 void mw_prim_push(lua_State *L, struct mw_run *run);

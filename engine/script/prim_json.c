@@ -18,7 +18,7 @@ static int l_decode(lua_State *L)
 	else if (mw_convert_decode(L, mw_strn(p, n), &err))
 		return 1;
 	if (err.code == MW_ERR_INTERNAL)
-		mw_raise(L, MW_CODE_MEMORY, "%s", err.text);
+		mw_run_no_memory(L, mw_run_of(L));
 	lua_pushnil(L);
 	lua_pushstring(L, err.text);
 	return 2;
@@ -28,6 +28,9 @@ static int l_encode(lua_State *L)
 {
 	luaL_checkany(L, 1);
 	struct mw_str text = mw_document_encode(L, mw_run_of(L), 1);
+	if (text.n > MW_RUN_TEXT)
+		mw_raise(L, MW_CODE_TOO_LARGE, "mw.json.encode: the text is longer than %d bytes",
+		    MW_RUN_TEXT);
 	lua_pushlstring(L, text.p, text.n);
 	return 1;
 }

@@ -42,7 +42,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* " name=value" for the string keys of the table at idx, sorted; what is beyond FIELDS is left out. */
+/* " name=value" for the string keys of the table at idx, sorted; what is beyond FIELDS is left out.
+ * */
 static void add_fields(lua_State *L, struct line *line, int idx)
 {
 	const char *names[FIELDS];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * mw.pick and mw.order: choosing among candidates. Both have the same functions and take `ups` or a list
- * of candidates; pick returns the one that is chosen, order all of them, the chosen one first, so that
- * what is returned as a plan has somewhere to go on.
+ * mw.pick and mw.order: choosing among candidates. Both have the same functions and take `ups` or a
+ * list of candidates; pick returns the one that is chosen, order all of them, the chosen one first,
+ * so that what is returned as a plan has somewhere to go on.
  *
  * Upvalues of each behind the run: whether all are wanted, and the turns of rr by name.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * mw.stats: numbers by name that all workers share and that survive a reload (shared/stats). A policy
- * has names of its own: another's are not in reach.
+ * mw.stats: numbers by name that all workers share and that survive a reload (shared/stats). A
+ * policy has names of its own: another's are not in reach.
  */
 #include "script/prim.h"
 

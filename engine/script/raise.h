@@ -21,8 +21,8 @@ enum { MW_RAISE_PLACE = 160 };
 /* Never returns; owned memory of the caller would leak. */
 MW_NORETURN void mw_raise(lua_State *L, enum mw_code code, const char *fmt, ...) MW_PRINTF(3, 4);
 /* The same for a place that is not being run ("" for none). */
-MW_NORETURN void mw_raise_at(lua_State *L, const char *place, enum mw_code code, const char *fmt, ...)
-    MW_PRINTF(4, 5);
+MW_NORETURN void mw_raise_at(lua_State *L, const char *place, enum mw_code code, const char *fmt,
+    ...) MW_PRINTF(4, 5);
 
 /* Writes "FILE:LINE" of the innermost running line of Lua, or "". */
 void mw_raise_place(lua_State *L, char place[MW_RAISE_PLACE]);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Running policy code: the one place where it is entered (mw_run_finish), what holds while it runs, and
- * what is said when it fails.
+ * Running policy code: the one place where it is entered (mw_run_finish), what holds while it runs,
+ * and what is said when it fails.
  *
- * Two values lie for good at the bottom of the state's stack: the message handler, which notes the line
- * where an error came up, and the runner, which calls the hook, checks what it returned and commits
- * what it set. So that all of this may raise, the runner and not the hook is what is called protected.
+ * Two values lie for good at the bottom of the state's stack: the message handler, which notes the
+ * line where an error came up, and the runner, which calls the hook, checks what it returned and
+ * commits what it set. So that all of this may raise, the runner and not the hook is what is called
+ * protected. Outside of that call nothing may need memory of the state: there, having none would
+ * end the process.
  */
 #include "script/run.h"
 
@@ -14,7 +16,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-enum { FLOOR_HANDLER = 1, FLOOR_RUNNER = 2, FLOOR = 2, STACK = 256 };
+enum { FLOOR_HANDLER = 1, FLOOR_RUNNER = 2, FLOOR = 2 };
 
 static const struct {
 	const char *name;
@@ -42,6 +44,10 @@ static int on_error(lua_State *L)
 {
 	struct mw_run *run = mw_run_of(L);
 	mw_raise_place(L, run->place);
+	if (lua_type(L, 1) == LUA_TTABLE) { /* error{message = …} */
+		lua_pushliteral(L, "message");
+		lua_rawget(L, 1);
+	}
 	return 1;
 }
 
@@ -73,6 +79,15 @@ void mw_run_call(lua_State *L, struct mw_run *run, int nargs, int nresults)
 	unsigned depth = mw_run_deeper(L, run);
 	lua_call(L, nargs, nresults);
 	run->depth = depth;
+}
+
+void mw_run_no_memory(lua_State *L, struct mw_run *run)
+{
+	lua_newuserdata(L, run->all->bundle->settings->policy_memory); /* more than is left */
+	lua_error(L);
+	mw_require(!"lua_error came back");
+	for (;;) {
+	}
 }
 
 int mw_run_pcall(lua_State *L, struct mw_run *run, int nargs)
@@ -118,8 +133,8 @@ bool mw_run_may_say(struct mw_run *run, struct mw_throttle *t, unsigned *held)
 	return true;
 }
 
-/* For what has no line of its own: it was wrong only after the hook had returned, or was raised by a
- * tail call. The line where the hook begins; while loading, the file. */
+/* For what has no line of its own: it was wrong only after the hook had returned, or was raised by
+ * a tail call. The line where the hook begins; while loading, the file. */
 static void place_nearby(struct mw_run *run)
 {
 	lua_State *L = run->all->L;
@@ -150,10 +165,6 @@ static void say_error(struct mw_run *run, const char *text)
 static void say_what(struct mw_run *run)
 {
 	lua_State *L = run->all->L;
-	if (lua_type(L, -1) == LUA_TTABLE) { /* error{message = …} */
-		lua_pushliteral(L, "message");
-		lua_rawget(L, -2);
-	}
 	if (lua_type(L, -1) == LUA_TSTRING)
 		say_error(run, lua_tostring(L, -1));
 	else
@@ -218,7 +229,6 @@ void mw_run_open(lua_State *L, struct mw_run *run)
 	run->all->handler = luaL_ref(L, LUA_REGISTRYINDEX);
 	mw_run_push(L, run, runner);
 	run->all->runner = luaL_ref(L, LUA_REGISTRYINDEX);
-	luaL_checkstack(L, STACK, "for hooks and their arguments");
 }
 
 void mw_run_settle(lua_State *L, struct mw_run *run)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of script/ that serve policies share: the policies of one state, and the run of one
- * hook, which is what a primitive called by it may see and change. Only script/ includes this.
+ * What the files of script/ that serve policies share: the policies of one state, and the run of
+ * one hook, which is what a primitive called by it may see and change. Only script/ includes this.
  *
  * Each C function that Lua sees is a closure with the run as its first upvalue (mw_run_of).
  */
@@ -31,7 +31,7 @@ struct mw_throttle {
 
 struct mw_policy {
 	const struct mw_bundle_policy *source;
-	struct mw_str name; /* from the manifest; in the bundle's arena until the manifest is read */
+	struct mw_str name; /* from the manifest; until that is read, the settings' */
 	char name_text[64];
 	enum mw_policy_kind kind;
 	unsigned hooks;     /* bit 1 << MW_HOOK_… for each that it has */
@@ -101,32 +101,37 @@ static inline struct mw_run *mw_run_of(lua_State *L)
 /* Pushes a C function that knows the run. May raise (memory). */
 void mw_run_push(lua_State *L, struct mw_run *run, lua_CFunction fn);
 
-/* Prepares the state for runs; once. May raise. Afterwards mw_run_settle, outside of protected calls. */
+/* Prepares the state for runs; once. May raise. Afterwards mw_run_settle, outside of protected
+ * calls. */
 void mw_run_open(lua_State *L, struct mw_run *run);
 void mw_run_settle(lua_State *L, struct mw_run *run);
 
-/* THE place where policy code is entered. Begin pushes what must lie below the function and forgets the
- * last run; then the caller sets what the hook is called for (fields of run), pushes the function and
- * its arguments, and calls mw_run_finish. `after`, if not NULL, runs in the same protection and finds
- * the function's one result at index 1: it checks it, and may raise. What the hook has set is then put
- * into the call. False: it failed; it has been counted and logged, nothing of what it set remains, and
- * run->error says why. */
-void mw_run_begin(struct mw_run *run, struct mw_policy *policy, enum mw_hook hook, struct mw_call *call);
+/* THE place where policy code is entered. Begin pushes what must lie below the function and forgets
+ * the last run; then the caller sets what the hook is called for (fields of run), pushes the
+ * function and its arguments, and calls mw_run_finish. `after`, if not NULL, runs in the same
+ * protection and finds the function's one result at index 1: it checks it, and may raise. What the
+ * hook has set is then put into the call. False: it failed; it has been counted and logged, nothing
+ * of what it set remains, and run->error says why. */
+void mw_run_begin(struct mw_run *run, struct mw_policy *policy, enum mw_hook hook,
+    struct mw_call *call);
 bool mw_run_finish(struct mw_run *run, int nargs, void (*after)(lua_State *L, struct mw_run *run));
 
 /* Calls the function below its arguments, from inside a C function that Lua called. Raises what it
  * raises, and TOO_DEEP. Memory that the caller owns would leak. */
 void mw_run_call(lua_State *L, struct mw_run *run, int nargs, int nresults);
-/* For what else may call Lua (metamethods): raises TOO_DEEP, or counts one level more and returns the
- * level to put back into run->depth afterwards. */
+/* For what else may call Lua (metamethods): raises TOO_DEEP, or counts one level more and returns
+ * the level to put back into run->depth afterwards. */
 unsigned mw_run_deeper(lua_State *L, struct mw_run *run);
+/* Raises Lua's own error for want of memory, where the want was met in C. */
+MW_NORETURN void mw_run_no_memory(lua_State *L, struct mw_run *run);
 /* pcall as policies have it: status and results as of lua_pcall; raises only the guard's stop. */
 int mw_run_pcall(lua_State *L, struct mw_run *run, int nargs);
 
 uint64_t mw_run_now(struct mw_run *run);
 uint64_t mw_run_wall(struct mw_run *run);
 
-/* True if one more line may be written in this second; *held: how many were not since the last one. */
+/* True if one more line may be written in this second; *held: how many were not since the last one.
+ * */
 bool mw_run_may_say(struct mw_run *run, struct mw_throttle *t, unsigned *held);
 
 const char *mw_run_hook_name(enum mw_hook hook);

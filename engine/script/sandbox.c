@@ -2,7 +2,7 @@
  *
  * The environment of policies. It is built, not cut down: what is not named here is not there.
  *
- *   environment {}  --__index-->  globals: copies of the template below, and what the policy declares
+ *   environment {}  --__index-->  globals: copies of the template, and what the policy declares
  *        |                           |
  *        | __newindex                | __index
  *        v                           v
@@ -59,8 +59,8 @@ static int l_pcall(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* The metatables of decoded JSON are shared by all that has the same shape, and are not for policies:
- * theirs is what they set themselves. One of an object is known by what it has at 0. */
+/* The metatables of decoded JSON are shared by all that has the same shape, and are not for
+ * policies: theirs is what they set themselves. One of an object is known by what it has at 0. */
 static int l_getmetatable(lua_State *L)
 {
 	luaL_checkany(L, 1);

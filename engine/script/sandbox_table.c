@@ -273,9 +273,9 @@ int mw_sandbox_concat(lua_State *L)
 
 /* ---- sort ---- */
 
-/* A merge sort: equals keep their order, the number of comparisons is bounded whatever the list, and a
- * comparison that raises leaves the list as it was. Stack: 1 the list, 2 the comparison or nil, 3 and 4
- * working copies. */
+/* A merge sort: equals keep their order, the number of comparisons is bounded whatever the list,
+ * and a comparison that raises leaves the list as it was. Stack: 1 the list, 2 the comparison or
+ * nil, 3 and 4 working copies. */
 static bool is_less(lua_State *L, struct mw_run *run, int from, size_t a, size_t b)
 {
 	bool own = !lua_isnil(L, 2);

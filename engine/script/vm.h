@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A Lua state for policies: without the JIT (a compiled loop cannot be stopped) and with a ceiling on
- * its memory. What is above the ceiling is Lua's own "not enough memory", which fails one hook and
- * leaves the state healthy.
+ * A Lua state for policies: without the JIT (a compiled loop cannot be stopped) and with a ceiling
+ * on its memory. What is above the ceiling is Lua's own "not enough memory", which fails one hook
+ * and leaves the state healthy.
  */
 #ifndef MW_VM_H
 #define MW_VM_H
@@ -22,8 +22,8 @@ size_t mw_vm_used(const struct mw_vm *vm); /* bytes held now, garbage included *
 /* After each run: keeps the collector ahead of the ceiling. Cheap. */
 void mw_vm_rest(struct mw_vm *vm);
 
-/* After a run that found no memory: collects all garbage. `now` in microseconds: a state that is full of
- * what it still needs is not collected again and again. */
+/* After a run that found no memory: collects all garbage. `now` in microseconds: a state that is
+ * full of what it still needs is not collected again and again. */
 void mw_vm_relieve(struct mw_vm *vm, uint64_t now);
 
 #endif

@@ -137,13 +137,21 @@ static void read_strategy(struct mw_reading *r, struct mw_policy_ref *ref)
 	ref->line = node ? node->line : 0;
 }
 
-/* Only latency-based takes the arguments that LiteLLM knows. */
+/* Only latency-based takes the arguments that LiteLLM knows. Its ttl has no counterpart: the averages
+ * here forget by themselves. */
 static void read_strategy_args(struct mw_reading *r, struct mw_policy_ref *ref)
 {
 	const struct mw_yaml *args = mw_settings_routing(r, "routing_strategy_args");
 	r->s->strategy_params = args ? mw_settings_json(r, args) : MW_STR("{}");
-	if (mw_str_is(ref->name, "latency-based"))
-		ref->params = r->s->strategy_params;
+	if (!args || !mw_str_is(ref->name, "latency-based"))
+		return;
+	struct mw_yaml ours = *args;
+	ours.pairs = mw_arena_alloc(r->arena, args->n * sizeof(*ours.pairs));
+	ours.n = 0;
+	for (size_t i = 0; i < args->n; i++)
+		if (!mw_str_is(args->pairs[i].key, "ttl"))
+			ours.pairs[ours.n++] = args->pairs[i];
+	ref->params = mw_settings_json(r, &ours);
 }
 
 /* ---- binding --------------------------------------------------------------------------------- */

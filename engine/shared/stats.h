@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers that policies remember by name: decaying averages and sums over a sliding window. A stat is
- * made once and lives as long as the registry, so that it is one for all workers and survives reloads.
- * All functions are thread-safe; times are env's now in microseconds.
+ * Numbers that policies remember by name: decaying averages and sums over a sliding window. A stat
+ * is made once and lives as long as the registry, so that it is one for all workers and survives
+ * reloads. All functions are thread-safe; times are env's now in microseconds.
  */
 #ifndef MW_STATS_H
 #define MW_STATS_H
@@ -23,9 +23,9 @@ struct mw_stat;
 struct mw_stats *mw_stats_new(void);
 void mw_stats_free(struct mw_stats *all); /* takes NULL */
 
-/* The stat of this name, made when it is not there; a stat that exists takes the new span and keeps what
- * it has. NULL (SCRIPT): the name is taken by one of the other kind, or is too long, or there are too
- * many. Never moved, never freed before `all`. */
+/* The stat of this name, made when it is not there; a stat that exists takes the new span and keeps
+ * what it has. NULL (SCRIPT): the name is taken by one of the other kind, or is too long, or there
+ * are too many. Never moved, never freed before `all`. */
 struct mw_stat *mw_stats_get(struct mw_stats *all, struct mw_str name, enum mw_stat_kind kind,
     uint64_t span_us, struct mw_err *err);
 

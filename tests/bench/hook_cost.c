@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hooks cost: nanoseconds for each run, everything between the call of mw_hook_* and its return
- * included (guard, protection, handles, check of the answer). `make bench-hooks`.
+ * What hooks cost: nanoseconds for each run, everything between the call of mw_hook_* and its
+ * return included (guard, protection, handles, check of the answer). `make bench-hooks`.
  */
 #include "../unit/script_world.h"
 
@@ -42,7 +42,7 @@ static const struct subject subjects[] = {
 	MW_HOOK_ROUTE},
     {"mw.order.min",
 	WORLD_HEAD("route") "function P.route(req, ups) return mw.order.min(ups, 'inflight') "
-                            "end" WORLD_TAIL,
+			    "end" WORLD_TAIL,
 	MW_HOOK_ROUTE},
     {"mw.pick.p2c",
 	WORLD_HEAD("route") "function P.route(req, ups) return mw.pick.p2c(ups) end" WORLD_TAIL,

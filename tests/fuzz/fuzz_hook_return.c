@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hooks return, however odd: the input is JSON, of which a policy makes the values that its hooks
- * return (tables, candidates, plans, decisions). Whatever it is, the plan is one that can be walked,
- * and the decision one that the hook may give.
+ * What hooks return, however odd: the input is JSON, of which a policy makes the values that its
+ * hooks return (tables, candidates, plans, decisions). Whatever it is, the plan is one that can be
+ * walked, and the decision one that the hook may give.
  */
 #include "../unit/script_world.h"
 

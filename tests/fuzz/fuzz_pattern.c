@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/pattern against the stock library: the first byte says how much of the input is the pattern,
- * the rest is the text. What ours does within few steps, the stock one does in the same way.
+ * script/pattern against the stock library: the first byte says how much of the input is the
+ * pattern, the rest is the text. What ours does within few steps, the stock one does in the same
+ * way.
  */
 #include "script/pattern.h"
 

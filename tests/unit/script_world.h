@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A small world for tests of policies: a clock that stands still, one model with three targets, a call,
- * and policies whose text the test gives.
+ * A small world for tests of policies: a clock that stands still, one model with three targets, a
+ * call, and policies whose text the test gives.
  */
 #ifndef SCRIPT_WORLD_H
 #define SCRIPT_WORLD_H
@@ -71,7 +71,8 @@ static MW_UNUSED void world_call(struct world *w, const char *body)
 	    .key = MW_STR("master"),
 	    .cost = -1,
 	};
-	mw_require(mw_json_peek(w->call.body, mw_call_members, w->call.members, MW_MEMBERS, &root, NULL));
+	mw_require(
+	    mw_json_peek(w->call.body, mw_call_members, w->call.members, MW_MEMBERS, &root, NULL));
 }
 
 static MW_UNUSED void world_make_targets(struct world *w)
@@ -132,7 +133,8 @@ static MW_UNUSED struct world *world_new(void)
 }
 
 /* Adds a file to the last policy, or a policy with its first file. */
-static MW_UNUSED void world_add_file(struct world *w, const char *name, const char *path, const char *text)
+static MW_UNUSED void world_add_file(
+    struct world *w, const char *name, const char *path, const char *text)
 {
 	size_t i = w->bundle.n_policies - 1;
 	struct mw_bundle_policy *p = &w->sources[i];
@@ -189,8 +191,9 @@ static MW_UNUSED struct world *world_of_hook(const char *kind, const char *hook,
 	char source[2048];
 	struct world *w = world_new();
 	snprintf(source, sizeof(source),
-	    "local P = mw.policy{ name = 'mine', api = 1, kind = '%s' }\nfunction P.%s(req, b, c) %s end return P", kind,
-	    hook, body);
+	    "local P = mw.policy{ name = 'mine', api = 1, kind = '%s' }\nfunction P.%s(req, b, c) "
+	    "%s end return P",
+	    kind, hook, body);
 	world_add(w, source);
 	if (!world_load(w))
 		fprintf(stderr, "%s: %s\n", body, w->err.text);
@@ -206,12 +209,14 @@ static MW_UNUSED const char *world_refusal(struct world *w)
 }
 
 /* The value of an expression inside the sandbox, as a text; or the error that it raises. */
-static MW_UNUSED const char *world_eval_in(struct world *w, const char *before, const char *expression)
+static MW_UNUSED const char *world_eval_in(
+    struct world *w, const char *before, const char *expression)
 {
 	char source[8192];
 	struct mw_decision d;
 	snprintf(source, sizeof(source),
-	    WORLD_HEAD("guard") "%s\nfunction P.admit(req, p)\nlocal ok, e = pcall(function() return %s end)\n"
+	    WORLD_HEAD("guard") "%s\nfunction P.admit(req, p)\nlocal ok, e = pcall(function() "
+	                        "return %s end)\n"
 				"return mw.answer{ text = tostring(e) } end" WORLD_TAIL,
 	    before, expression);
 	mw_policies_free(w->policies);
@@ -222,15 +227,18 @@ static MW_UNUSED const char *world_eval_in(struct world *w, const char *before, 
 	if (!world_load(w))
 		return w->err.text;
 	mw_hook_admit(w->policies, &w->call, &d);
-	snprintf(w->text, sizeof(w->text), "%.*s", MW_FMT(d.verdict == MW_ANSWER ? d.text : d.message));
+	snprintf(
+	    w->text, sizeof(w->text), "%.*s", MW_FMT(d.verdict == MW_ANSWER ? d.text : d.message));
 	return w->text;
 }
 
 /* The same while the file is loaded, where more time is allowed than in a hook. */
-static MW_UNUSED const char *world_eval_early(struct world *w, const char *before, const char *expression)
+static MW_UNUSED const char *world_eval_early(
+    struct world *w, const char *before, const char *expression)
 {
 	char source[8192];
-	snprintf(source, sizeof(source), "%s local ok, early = pcall(function() return %s end)", before, expression);
+	snprintf(source, sizeof(source), "%s local ok, early = pcall(function() return %s end)",
+	    before, expression);
 	return world_eval_in(w, source, "early");
 }
 

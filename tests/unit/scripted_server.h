@@ -45,6 +45,7 @@ struct server {
 	void *arg;
 	size_t sent; /* bytes, over all connections */
 	struct server_conn *conns[512];
+	int knocking[4]; /* sockets that a test opened; closed at the end where not 0 */
 };
 
 static inline void server_close(struct server_conn *c, enum server_then how)
@@ -184,6 +185,9 @@ static inline void server_deinit(struct server *s)
 		mw_buf_deinit(&s->conns[i]->out);
 		mw_mem_free(s->conns[i]);
 	}
+	for (size_t i = 0; i < MW_LEN(s->knocking); i++)
+		if (s->knocking[i])
+			close(s->knocking[i]);
 	mw_loop_unwatch(s->watch);
 	close(s->fd);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/decision and prim_decision: what each hook may decide, and what is said of what it may not.
+ * script/decision and prim_decision: what each hook may decide, and what is said of what it may
+ * not.
  */
 #include "script_world.h"
 

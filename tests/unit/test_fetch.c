@@ -388,6 +388,8 @@ static void refuses_what_cannot_be_sent(void **state)
 	    {MW_STR("X Bad"), MW_STR("1")},
 	    {MW_STR(""), MW_STR("1")},
 	    {MW_STR("X-Nul"), {"a\0b", 3}},
+	    {MW_STR("X-Lf"), MW_STR("a\nX-Smuggled: 1")},
+	    {MW_STR("X-Cr"), MW_STR("a\rb")},
 	};
 	struct fixture *f = *state;
 	for (size_t i = 1; i < MW_LEN(headers); i++) {
@@ -401,10 +403,10 @@ static void refuses_what_cannot_be_sent(void **state)
 	}
 	static const char *const urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1",
 	    "", "http://", "http://a b/", "http://user:secret@[::1/path?key=secret"};
-	for (size_t i = 0; i < MW_LEN(urls); i++) {
+	for (size_t i = 0; i < 2 * MW_LEN(urls); i++) { /* twice: a handle remembers its last URL */
 		struct call c;
 		init(&c, f, "GET", "/");
-		c.request.url = mw_str(urls[i]);
+		c.request.url = mw_str(urls[i / 2]);
 		expect(&c, MW_END_UNREACHABLE);
 		assert_null(strstr(c.text, "secret"));
 		assert_null(strstr(c.text, "passwd"));
@@ -1016,6 +1018,47 @@ static void cancelling_while_paused(void **state)
 	free((char *)body.p);
 }
 
+static void pause_first(struct call *c, struct mw_str bytes)
+{
+	(void)bytes;
+	if (c->count == 0)
+		mw_exchange_pause(c->x);
+	else if (c->count == 1)
+		cancel_other(c);
+	c->count++;
+}
+
+/* Both go on in the same turn, and the first cancels the second before its own turn has come. */
+static void cancelling_another_that_is_about_to_go_on(void **state)
+{
+	struct fixture *f = *state;
+	struct mw_str body = long_text(1000000);
+	char *text = sized_reply(body, false);
+	struct call c[2];
+	reply_text = text;
+	for (int i = 0; i < 2; i++) {
+		init(&c[i], f, "GET", "/");
+		c[i].other = &c[1 - i];
+		c[i].on_bytes = pause_first;
+		start(&c[i]);
+	}
+	while (c[0].count == 0 || c[1].count == 0)
+		wait_for(f, &(bool){true});
+	wait_for(f, &(bool){true}); /* what came behind has been refused by now */
+	size_t had = c[1].body.n;
+	c[1].quiet = true;
+	mw_exchange_resume(c[0].x);
+	mw_exchange_resume(c[1].x);
+	run(f);
+	assert_true(mw_str_eq(mw_buf_str(&c[0].body), body));
+	assert_int_equal(c[1].body.n, had);
+	assert_int_equal(mw_multi_running(f->live.multi), 0);
+	deinit(&c[0]);
+	deinit(&c[1]);
+	free(text);
+	free((char *)body.p);
+}
+
 /* -- several -------------------------------------------------------------------------------------
  */
 
@@ -1085,6 +1128,43 @@ static void many_at_once_do_not_mix(void **state)
 	mw_mem_free(calls);
 }
 
+enum { BUSY = 40 };
+
+/* Answers all at once, when libcurl's timers of the time of connecting (200 ms) have run out too.
+ */
+static void answer_all_late(struct server_conn *c, struct mw_str head, struct mw_str body)
+{
+	(void)head, (void)body;
+	struct server *s = c->server;
+	if (s->requests % BUSY)
+		return;
+	if (s->requests == BUSY)
+		usleep(300 * 1000);
+	for (int i = 0; i < s->n; i++)
+		server_reply(s->conns[i], reply_text);
+}
+
+/* Libcurl then reads several replies in one visit, and the loop still holds the news of them. */
+static void old_news_do_not_spoil_a_pooled_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct call c[BUSY];
+	f->server.on_request = answer_all_late;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < BUSY; i++) {
+			init(&c[i], f, "POST", "/");
+			start(&c[i]);
+		}
+		run(f);
+		for (int i = 0; i < BUSY; i++) {
+			assert_int_equal(c[i].end, MW_END_OK);
+			assert_int_equal(c[i].reused, round == 1);
+			deinit(&c[i]);
+		}
+	}
+	assert_int_equal(f->server.n, BUSY);
+}
+
 static void freeing_the_multi_ends_all_in_silence(void **state)
 {
 	struct fixture *f = *state;
@@ -1126,6 +1206,57 @@ static void a_silent_tls_server_meets_connect_ms(void **state)
 		assert_null(strstr(c[i].text, "secret"));
 		assert_non_null(strstr(c[i].text, "127.0.0.1"));
 		deinit(&c[i]);
+	}
+}
+
+static void a_slow_answer_does_not_count_as_connecting(void **state)
+{
+	struct fixture *f = *state;
+	struct call c;
+	reply_text = "HTTP/1.1 200 OK\r\nX: it takes a millisecond for each of these bytes\r\n"
+		     "Content-Length: 2\r\n\r\nok";
+	reply_step = 1;
+	init(&c, f, "POST", "/");
+	c.request.connect_ms = 30;
+	expect(&c, MW_END_OK);
+	deinit(&c);
+}
+
+/* From its second request on the server lets nobody in: its queue is full, so that the kernel drops
+ * whoever knocks. */
+static void shut_the_door(struct server_conn *c, struct mw_str head, struct mw_str body)
+{
+	struct server *s = c->server;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (c->requests == 1) {
+		answer(c, head, body);
+		return;
+	}
+	mw_loop_unwatch(s->watch);
+	s->watch = NULL;
+	assert_int_equal(listen(s->fd, 0), 0);
+	a.sin_port = htons((uint16_t)s->port);
+	for (int i = 0; i < 4; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(fd, (struct sockaddr *)&a, sizeof(a));
+		s->knocking[i] = fd;
+	}
+	server_close(c, SERVER_RESET);
+}
+
+/* When libcurl repeats a request on a new connection, that one has connect_ms too. */
+static void repeating_meets_connect_ms(void **state)
+{
+	struct fixture *f = *state;
+	f->server.on_request = shut_the_door;
+	for (int i = 0; i < 2; i++) {
+		struct call c;
+		init(&c, f, "POST", "/");
+		c.request.connect_ms = 200;
+		uint64_t before = mw_loop_now(f->live.loop);
+		expect(&c, i ? MW_END_NO_REPLY : MW_END_OK);
+		assert_true(mw_loop_now(f->live.loop) - before < 5000000);
+		deinit(&c);
 	}
 }
 
@@ -1408,10 +1539,14 @@ int main(void)
 	    TEST(cancelling_before_the_loop_turns),
 	    TEST(cancelling_another_exchange),
 	    TEST(cancelling_while_paused),
+	    TEST(cancelling_another_that_is_about_to_go_on),
 	    TEST(starting_from_inside_a_callback),
 	    TEST(many_at_once_do_not_mix),
+	    TEST(old_news_do_not_spoil_a_pooled_connection),
 	    TEST(freeing_the_multi_ends_all_in_silence),
 	    TEST(a_silent_tls_server_meets_connect_ms),
+	    TEST(a_slow_answer_does_not_count_as_connecting),
+	    TEST(repeating_meets_connect_ms),
 	    TEST(a_slow_name_server_does_not_stop_the_loop),
 	    TEST(names_are_resolved_or_named_in_the_error),
 	    TEST(proxy_variables_are_honoured),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/guard: scripts that would run for ever, or take all memory, are stopped soon, whatever they
- * try, and everything else in the same state works on.
+ * script/guard: scripts that would run for ever, or take all memory, are stopped soon, whatever
+ * they try, and everything else in the same state works on.
  */
 #include "script_world.h"
 
@@ -190,6 +190,8 @@ static void a_policy_that_takes_all_memory_is_refused(void **state)
 	    "local s = 'x' while true do s = s .. s end",
 	    "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
 	    "local f while true do local g = f f = function() return g end end",
+	    "local s = '[' .. ('[1],'):rep(200000) .. '1]' local t = {} while true do t[#t + 1] = "
+	    "mw.json.decode(s) end",
 	};
 	for (size_t i = 0; i < MW_LEN(bombs); i++) {
 		struct world *w = world_new();
@@ -210,6 +212,46 @@ static void a_ceiling_too_low_to_begin_with_is_an_error(void **state)
 	w->settings.policy_memory = 20 << 10;
 	world_add(w, healthy);
 	assert_contains(world_refusal(w), "need more than 20 KiB");
+	world_free(w);
+}
+
+/* Memory may run out at any allocation: loading or a hook fails then, and nothing else happens. */
+static void no_ceiling_ends_the_process(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct mw_decision d;
+	struct mw_plan plan;
+	unsigned loaded = 0;
+	world_add(w,
+	    WORLD_HEAD(
+		"guard") "local kept = {} "
+			 "function P.admit(req) kept[#kept + 1] = req.id .. #kept .. "
+			 "('x'):rep(300) "
+			 "req:tag('a', kept[#kept]) pcall(error, { message = 'm' .. #kept }) "
+			 "if #kept % 3 == 0 then error({ message = 'm' .. #kept }) end "
+			 "return mw.reject{ message = 'n' .. #kept, code = 'c' .. #kept } end "
+			 "function P.rewrite(req) req:set('messages.1.x', { a = { 1, 2, 3 }, b = "
+			 "req:text(1) }) end "
+			 "function P.route(req, ups) return mw.plan(mw.order.min(ups, 'inflight')) "
+			 "end" WORLD_TAIL);
+	for (size_t cap = 50000; cap < 130000; cap += 61) {
+		w->settings.policy_memory = cap;
+		loaded += world_load(w);
+		for (int i = 0; w->policies && i < 30; i++) {
+			world_call(w, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\","
+				      "\"content\":\"h\\n\"}]}");
+			mw_hook_admit(w->policies, &w->call, &d);
+			assert_int_equal(d.verdict, MW_REJECT);
+			mw_hook_rewrite(w->policies, &w->call, &d);
+			mw_hook_route(w->policies, &w->call, w->candidates, WORLD_TARGETS, &plan);
+			assert_int_equal(plan.n, WORLD_TARGETS);
+			w->now += 700000;
+		}
+		mw_policies_free(w->policies);
+		w->policies = NULL;
+	}
+	assert_in_range(loaded, 100, 1200); /* some ceilings were too low, some were not */
 	world_free(w);
 }
 
@@ -336,6 +378,7 @@ int main(void)
 	    cmocka_unit_test(a_file_that_does_not_come_to_its_end_is_refused),
 	    cmocka_unit_test(a_policy_that_takes_all_memory_is_refused),
 	    cmocka_unit_test(a_ceiling_too_low_to_begin_with_is_an_error),
+	    cmocka_unit_test(no_ceiling_ends_the_process),
 	    cmocka_unit_test(work_within_the_budget_is_left_alone),
 	    cmocka_unit_test(a_watchdog_that_slept_wakes_up),
 	    cmocka_unit_test(each_worker_is_stopped_for_itself),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/hook and journal: what a hook that fails means, what hooks see and set, and that one that fails
- * leaves nothing behind.
+ * script/hook and journal: what a hook that fails means, what hooks see and set, and that one that
+ * fails leaves nothing behind.
  */
 #include "script_world.h"
 

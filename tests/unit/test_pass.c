@@ -98,7 +98,7 @@ static void usage_is_not_asked_for_where_the_provider_has_no_such_option(void **
 
 /* ---- whole replies ------------------------------------------------------------------------- */
 
-#define HEAD	"\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\","
+#define HEAD    "\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\","
 #define MESSAGE "\"message\":{\"role\":\"assistant\",\"content\":\"hi\"}"
 
 static enum mw_pass pass_reply(const char *text, struct mw_call *call, struct mw_str *out)
@@ -145,13 +145,13 @@ static void a_reply_of_another_shape_is_left_to_lua(void **state)
 	    "{" HEAD "\"choices\":[{" MESSAGE ",\"finish_reason\":\"stop\"}]}",
 	    "{" HEAD "\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}",
 	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"content\":\"hi\"},\"finish_reason\":"
-		     "\"stop\"}]}",
+	    "\"stop\"}]}",
 	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"},\"finish_"
-		     "reason\":\"stop\"}]}",
+	    "reason\":\"stop\"}]}",
 	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":[]}"
-		     ",\"finish_reason\":\"stop\"}]}",
+	    ",\"finish_reason\":\"stop\"}]}",
 	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
-		     "\"\",\"reasoning\":\"hm\"},"
+	    "\"\",\"reasoning\":\"hm\"},"
 	    "\"finish_reason\":\"stop\"}]}",
 	    "{" HEAD
 	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
@@ -203,19 +203,19 @@ static void chunks_say_what_they_bring(void **state)
 		const char *finish;
 	} cases[] = {
 	    {"{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":"
-		       "\"\"},\"finish_reason\":null}]}",
+	     "\"\"},\"finish_reason\":null}]}",
 		false, NULL},
 	    {"{" CHUNK
 	     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}",
 		true, NULL},
 	    {"{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":null,\"reasoning_"
-		       "content\":\"a\"},\"finish_reason\":null}]}",
+	     "content\":\"a\"},\"finish_reason\":null}]}",
 		true, NULL},
 	    {"{" CHUNK
 	     "\"choices\":[{\"index\":0,\"delta\":{\"refusal\":\"no\"},\"finish_reason\":null}]}",
 		true, NULL},
 	    {"{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":"
-		       "\"t\",\"type\":\"function\","
+	     "\"t\",\"type\":\"function\","
 	     "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]},\"finish_reason\":null}]}",
 		true, NULL},
 	    {"{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}",
@@ -270,7 +270,7 @@ static void a_chunk_of_another_shape_is_left_to_lua(void **state)
 	    "{" CHUNK
 	    "\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"a\"},\"finish_reason\":null}]}",
 	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"a\","
-		      "\"function\":{\"arguments\":\"\"}}]},"
+	    "\"function\":{\"arguments\":\"\"}}]},"
 	    "\"finish_reason\":null}]}",
 	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\"}]}",
 	    "{\"id\":\"\",\"object\":\"\",\"created\":0,\"model\":\"\",\"choices\":[],\"prompt_"

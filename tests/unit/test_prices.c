@@ -141,7 +141,7 @@ static void a_merge_puts_entries_over_entries(void **state)
 	    "{\"input_cost_per_token\": 1}, \"x/d-20240101\": {\"input_cost_per_token\": 5}}");
 	struct mw_prices *over =
 	    parse("{\"b\": {\"output_cost_per_token\": 2}, \"c\": {\"input_cost_per_token\": 3}, "
-	          "\"d\": {\"input_cost_per_token\": 4}}");
+		  "\"d\": {\"input_cost_per_token\": 4}}");
 	mw_prices_merge(p, over);
 	mw_prices_free(over);
 	assert_int_equal(find(p, "x", "d")->base.input, 4000000000000); /* by its shorter name */

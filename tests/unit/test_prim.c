@@ -357,6 +357,9 @@ static void json_goes_both_ways(void **state)
 	is(w, "mw.json.encode(mw.json.decode('{\"z\":1,\"a\":[],\"n\":null}'))",
 	    "{\"z\":1,\"a\":[],\"n\":null}");
 	is(w, "mw.json.encode(mw.json.array{})", "[]");
+	assert_contains(
+	    world_eval_early(w, "local s = ('x'):rep(600000)", "mw.json.encode({ s, s })"),
+	    "MW113 mw.json.encode");
 	is(w, "mw.json.decode('[1,2]')[2]", "2");
 	is(w, "(mw.json.decode('{'))", "nil");
 	is(w, "select('#', mw.json.decode('{'))", "2");

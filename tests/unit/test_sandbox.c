@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * script/sandbox: what policies see of Lua, and that what is ours instead of Lua's answers as Lua does.
+ * script/sandbox: what policies see of Lua, and that what is ours instead of Lua's answers as Lua
+ * does.
  */
 #include "script_world.h"
 
