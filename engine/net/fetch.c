@@ -160,6 +160,8 @@ static int on_connected(void *arg, char *remote, char *local, int remote_port, i
 {
 	(void)remote, (void)local, (void)remote_port, (void)local_port;
 	struct fetch *x = arg;
+	if (x->cancelled)
+		return CURL_PREREQFUNC_ABORT;
 	x->sent = true;
 	mw_list_del(&x->connect_link);
 	return CURL_PREREQFUNC_OK;
@@ -339,6 +341,10 @@ static void cancel_fetch(struct mw_exchange *exchange)
 		drop(x);
 		return;
 	}
+	/* libcurl may yet come to it in its present run, and must not look at the body: that is
+	 * gone */
+	if (x->with_curl)
+		curl_easy_pause(x->easy, CURLPAUSE_ALL);
 	mw_list_del(&x->resume_link);
 	mw_list_del(&x->link);
 	mw_list_add(&x->m->cancelled, &x->link);
