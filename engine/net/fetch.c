@@ -34,6 +34,7 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
+	int no_socket; /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
 	bool sent;	/* a connection was there and the request was begun */
@@ -70,8 +71,7 @@ static size_t give_up(struct fetch *x, enum mw_exchange_end end, const char *tex
 
 /* -- what libcurl calls ------------------------------------------------------------------------ */
 
-/* Cuts the lines of x->head into the multi's table; false if there are too many or one is no
- * header. */
+/* Cuts the lines of x->head into the multi's table; false if there are too many or one is bad. */
 static bool cut_head(struct fetch *x, size_t *n)
 {
 	struct mw_str text = mw_buf_str(&x->head), line;
@@ -104,8 +104,7 @@ static void end_head(struct fetch *x)
 	long status = 0;
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 101)
-		give_up(
-		    x, MW_END_MALFORMED, "the server changes the protocol, which nobody asked for");
+		give_up(x, MW_END_MALFORMED, "the server changes the protocol unasked");
 	else if (status / 100 != 1)
 		give_head(x, (int)status);
 	mw_buf_clear(&x->head);
@@ -147,9 +146,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	if (x->cancelled || x->faulty)
 		return 0;
 	if (x->paused) {
-		x->stopped = true;
-		return CURL_WRITEFUNC_PAUSE; /* the same bytes come again when libcurl is let go on
-					      */
+		x->stopped = true; /* the same bytes come again when libcurl is let go on */
+		return CURL_WRITEFUNC_PAUSE;
 	}
 	x->events->on_bytes(x->arg, bytes);
 	return x->cancelled ? 0 : bytes.n;
@@ -182,7 +180,9 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	(void)purpose;
 	struct fetch *x = arg;
 	start_connecting(x); /* again, when the pooled connection that it was sent on was dead */
-	return mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
+	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
+	x->no_socket = fd < 0 ? errno : 0;
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 bool mw_fetch_stopped(CURL *easy)
@@ -233,6 +233,8 @@ static void say_unconnected(struct fetch *x, struct mw_str host)
 	else
 		snprintf(peer, sizeof(peer), "%.*s", MW_FMT(host));
 	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
+	if (x->no_socket)
+		number = x->no_socket;
 	if (number == ECONNREFUSED)
 		snprintf(x->text, sizeof(x->text), "connection refused by %s", peer);
 	else
@@ -341,8 +343,8 @@ static void cancel_fetch(struct mw_exchange *exchange)
 		drop(x);
 		return;
 	}
-	/* libcurl may yet come to it in its present run, and must not look at the body: that is
-	 * gone */
+	/* libcurl may come to it before its present run is over, and the body may be gone by then
+	 */
 	if (x->with_curl)
 		curl_easy_pause(x->easy, CURLPAUSE_ALL);
 	mw_list_del(&x->resume_link);
@@ -384,7 +386,7 @@ static void set_options(CURL *c)
 		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
 	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	/* a look-up that is given up goes on without us: to wait for its thread would stop the loop
+	/* a look-up that is given up goes on by itself: to wait for its thread would stop the loop
 	 */
 	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
@@ -421,6 +423,7 @@ static struct fetch *take_fetch(struct mw_multi *m)
 	x->with_curl = x->sent = x->head_given = false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
+	x->no_socket = 0;
 	x->why[0] = '\0';
 	mw_buf_clear(&x->head);
 	return x;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Outgoing HTTP over libcurl: HTTP/1.1 and, over TLS where the server speaks it, HTTP/2; connections
- * reused; certificates verified; names resolved off the thread; proxy variables honoured; redirects
- * never followed (a prompt goes only where the settings send it). Implements base/exchange.h.
+ * Outgoing HTTP over libcurl: HTTP/1.1 and, over TLS where the server speaks it, HTTP/2;
+ * connections reused; certificates verified; names resolved off the thread; proxy variables
+ * honoured; redirects never followed (a prompt goes only where the settings send it). Implements
+ * base/exchange.h.
  *
  * A `struct mw_multi` is one worker's: its connection pool and its tie to the loop.
  */
@@ -19,10 +20,26 @@ void mw_fetch_global_init(void);
 void mw_fetch_global_deinit(void);
 
 struct mw_multi *mw_multi_new(struct mw_loop *loop);
-void mw_multi_free(struct mw_multi *m); /* cancels what is under way, without callbacks; takes NULL */
+/* Cancels what is under way, without callbacks. Not from inside a callback. Takes NULL. */
+void mw_multi_free(struct mw_multi *m);
 
-/* Starts an exchange. A Content-Length is added; Accept-Encoding is not sent and a coded reply is not
- * decoded. `Expect` is never sent. */
+/* Starts an exchange. What is added: Host, Content-Length and, unless `headers` has one, an Accept
+ * for anything. Content-Length, Transfer-Encoding, Connection, Expect and Accept-Encoding among
+ * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent, and
+ * a coded reply is not decoded.
+ *
+ * - connect_ms counts from here until the request can be sent, waiting for a shared HTTP/2
+ *   connection included; 0 means 300 s. All other clocks are the caller's.
+ * - A pooled connection that is dead before a byte of the reply has come is replaced and the
+ *   request sent again, without a word. NO_REPLY with `reused` says that this was not possible, but
+ *   that the caller may do it. `reused` is also true for a shared HTTP/2 connection.
+ * - A pause holds an HTTP/1.1 server back when the sockets' buffers are full; an HTTP/2 server may
+ *   send 32 MiB into our memory first.
+ * - A head beyond MW_MAX_HEAD or MW_MAX_HEADERS, or a change of protocol, is MALFORMED. Trailers
+ *   and interim answers (1xx) are not given.
+ * - A request that cannot be sent as it is (no http or https URL, a line break in a header) ends as
+ *   UNREACHABLE. The text of an end names the host, nothing else of the request.
+ * - Certificates are checked against the system's list, or the file that SSL_CERT_FILE names. */
 struct mw_exchange *mw_fetch_start(struct mw_multi *m, const struct mw_exchange_request *request,
     const struct mw_exchange_events *events, void *arg);
 

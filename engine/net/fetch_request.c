@@ -91,7 +91,7 @@ static bool set_url(
 	mw_require(!told->url.full);
 	if (!parse_url(told, easy, url, err))
 		return false;
-	/* HTTP/2 without TLS is nowhere spoken, and asking for it would make the first calls queue
+	/* HTTP/2 without TLS is nowhere spoken, and to ask for it would let the first calls queue
 	 */
 	long version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 	if (version != told->version)
@@ -168,6 +168,7 @@ static bool is_ours(struct mw_str name)
 static bool add_header(
     struct mw_buf *lines, struct mw_str name, struct mw_str value, struct mw_err *err)
 {
+	value = mw_str_trim(value);
 	if (!is_token(name))
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "\"%.*s\" cannot be the name of a header", (int)MW_MIN(name.n, (size_t)40),

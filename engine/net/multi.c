@@ -85,8 +85,7 @@ static void on_idle_readable(struct mw_multi_sock *s, evutil_socket_t fd)
 	if (s->idle && s->plain)
 		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
-		return; /* old news: libcurl has read it in this same turn, and the exchange is over
-			 */
+		return; /* old news: libcurl has read it in this same turn */
 	stop_reading(s);
 	if (!s->idle || !s->plain)
 		return;
@@ -132,13 +131,12 @@ static struct mw_multi_sock *sock_of(struct mw_multi *m, curl_socket_t fd)
 	return s;
 }
 
-curl_socket_t mw_multi_open_socket(
-    struct mw_multi *m, const struct curl_sockaddr *address, bool plain)
+int mw_multi_open_socket(struct mw_multi *m, const struct curl_sockaddr *address, bool plain)
 {
 	int type = address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC;
 	int fd = socket(address->family, type, address->protocol);
 	if (fd < 0)
-		return CURL_SOCKET_BAD;
+		return fd;
 	struct mw_multi_sock *s = sock_of(m, fd);
 	s->connection = true;
 	s->plain = plain;

@@ -57,9 +57,9 @@ void mw_multi_wake(struct mw_multi *m);
 void mw_multi_wake_connecting(struct mw_multi *m, uint64_t when);
 
 /* libcurl's CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, through which net/multi.c
- * knows which sockets are connections. `plain`: no TLS on it. */
-curl_socket_t mw_multi_open_socket(
-    struct mw_multi *m, const struct curl_sockaddr *address, bool plain);
+ * knows which sockets are connections. `plain`: no TLS on it. Negative, and errno, if there is
+ * none. */
+int mw_multi_open_socket(struct mw_multi *m, const struct curl_sockaddr *address, bool plain);
 int mw_multi_close_socket(void *multi, curl_socket_t fd);
 
 /* -- net/fetch.c ------------------------------------------------------------------------------- */

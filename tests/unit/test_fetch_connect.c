@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* -- connecting ------------------------------------------------------------------------------- */
@@ -84,6 +85,26 @@ static void repeating_meets_connect_ms(void **state)
 		assert_true(mw_loop_now(f->live.loop) - before < 5000000);
 		deinit(&c);
 	}
+}
+
+static void having_no_file_descriptor_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct call c;
+	struct rlimit before, tight;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int lowest = dup(0);
+	close(lowest);
+	tight = before;
+	tight.rlim_cur = (rlim_t)lowest;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	init(&c, f, "GET", "/");
+	start(&c);
+	run(f);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(c.end, MW_END_UNREACHABLE);
+	assert_non_null(strstr(c.text, "Too many open files"));
+	deinit(&c);
 }
 
 /* Libcurl resolves names in threads of its own, through this. */
@@ -466,6 +487,7 @@ int main(void)
 	    FETCH_TEST(a_silent_tls_server_meets_connect_ms),
 	    FETCH_TEST(a_slow_answer_does_not_count_as_connecting),
 	    FETCH_TEST(repeating_meets_connect_ms),
+	    FETCH_TEST(having_no_file_descriptor_is_named),
 	    FETCH_TEST(a_slow_name_server_does_not_stop_the_loop),
 	    FETCH_TEST(names_are_resolved_or_named_in_the_error),
 	    FETCH_TEST(proxy_variables_are_honoured),
