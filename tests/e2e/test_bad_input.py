@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What clients send wrongly: they learn what was found, where, and what is allowed; and nobody upstream hears of it."""
 import json
-import time
+import os
 
 import pytest
 
@@ -217,20 +217,22 @@ def test_an_unknown_model_is_no_secret_of_others(gateway, up):
 
 # ------------------------------------------------------------------------------------------------------ large and many
 
+def processor_seconds(gw):
+    with open("/proc/%d/stat" % gw.pid) as f:
+        user, system = f.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def test_many_messages_are_no_matter_of_seconds(gateway, upstream):
-    """100,000 messages, translated or not; and others are answered meanwhile."""
+    """100,000 messages, translated or not. Measured is the gateway's processor time, whatever else the machine does."""
     ups = {vendor: upstream(replies.chat("hello")) for vendor, (replies, _) in VENDORS.items()}
     gw = gateway({"model_list": [model(v, ups[v], VENDORS[v][1]) for v in VENDORS]})
     messages = [{"role": ("user", "assistant")[i % 2], "content": "message %d" % i} for i in range(99999)]
     body = json.dumps({"model": "MODEL", "messages": messages})
-    for vendor, limit in (("openai", 0.5), ("anthropic", 1), ("gemini", 1)):
-        call = request_bytes("POST", PATH, body.replace("MODEL", vendor))
-        ups[vendor].reply_to = lambda request, replies=VENDORS[vendor][0]: replies.chat("hello")
-        with gw.connect() as wire:
-            began = time.monotonic()
-            wire.send(call)
-            assert wire.response().content == "hello"
-            assert time.monotonic() - began < patience(limit), vendor
+    for vendor, limit in (("openai", 0.2), ("anthropic", 1), ("gemini", 1)):
+        before = processor_seconds(gw)
+        assert gw.post(PATH, body.replace("MODEL", vendor)).content == "hello"
+        assert processor_seconds(gw) - before < patience(limit), vendor
     assert len(ups["openai"].request.json["messages"]) == 99999
 
 
