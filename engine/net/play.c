@@ -63,7 +63,8 @@ static void give_head(struct play *p)
 		p->events->on_head(p->arg, &head);
 }
 
-/* Gives what is due now and says how long after it the next thing is due. */
+/* Gives what is due now and says how long after it the next thing is due. When the callback has
+ * cancelled the play, its script is dead. */
 static uint64_t step(struct play *p)
 {
 	const struct mw_play_script *script = p->script;
@@ -71,6 +72,8 @@ static uint64_t step(struct play *p)
 		give_head(p);
 	else
 		p->events->on_bytes(p->arg, script->pieces[p->pieces++].bytes);
+	if (p->cancelled)
+		return 0;
 	size_t n = has_head(script) ? script->n_pieces : 0;
 	return p->pieces < n ? script->pieces[p->pieces].after_us : script->end_after_us;
 }
