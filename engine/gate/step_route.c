@@ -145,10 +145,13 @@ static void nobody_was_asked(struct mw_walk *walk)
 	};
 }
 
-static void make_plan(struct mw_walk *walk, uint64_t now)
+/* False: since the tier was chosen, other workers have made all of it cool. */
+static bool make_plan(struct mw_walk *walk, uint64_t now)
 {
 	struct mw_candidate *candidates;
 	size_t n = collect(walk, now, &candidates);
+	if (n == 0)
+		return false;
 	walk->plan = (struct mw_plan){0};
 	mw_hook_route(mw_walk_policies(walk), &walk->call, candidates, n, &walk->plan);
 	walk->plan_at = 0;
@@ -157,6 +160,7 @@ static void make_plan(struct mw_walk *walk, uint64_t now)
 	walk->planned = true;
 	walk->deadline_us = walk->plan.deadline_us ? now + walk->plan.deadline_us : 0;
 	walk->call.deadline_us = walk->deadline_us;
+	return true;
 }
 
 enum mw_next mw_step_route(struct mw_walk *walk)
@@ -166,9 +170,12 @@ enum mw_next mw_step_route(struct mw_walk *walk)
 		begin_fallbacks(walk);
 	for (;;) {
 		long above = walk->planned ? walk->tier : (long)INT_MIN - 1;
-		if (next_tier(walk, now, above, &walk->tier)) {
-			make_plan(walk, now);
-			return MW_STEP_GO;
+		int tier = 0;
+		if (next_tier(walk, now, above, &tier)) {
+			walk->tier = tier;
+			if (make_plan(walk, now))
+				return MW_STEP_GO;
+			continue;
 		}
 		if (!walk->planned && walk->fault.code == MW_ERR_NONE)
 			no_target(walk, now);

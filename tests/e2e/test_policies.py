@@ -404,6 +404,23 @@ def test_complete_comes_last_and_sees_all(ruled, upstream, good):
     gw.wait_log(r"(?s)done.*done.*status=200")
 
 
+@pytest.mark.parametrize("hook", ["complete", "result"])
+def test_what_the_client_sent_is_gone_with_its_answer(ruled, upstream, hook):
+    """What runs after a stream's end must not read a body whose memory serves other clients by then."""
+    go = threading.Event()
+    up = upstream([stream(openai.events("hello"), wait_for(go))])
+    gw = ruled("function P.%s(req) mw.log.info('looked', { n = req.n_messages, text = tostring(req:text(-1)) }) end" % hook,
+               "observe", models=[model("m", up)])
+    with gw.stream("mine " * 100000) as wire:
+        check_whole(list(wire.events(wire.answer)))
+    for _ in range(8):                                    # one of them at least on the same worker
+        assert gw.chat("theirs " * 100000, model="unknown").status == 404
+    go.set()
+    gw.wait_log("status=200")
+    looks = [line for line in gw.log.splitlines() if "looked" in line]
+    assert looks and all("n=0 text=nil" in line for line in looks), looks
+
+
 # --------------------------------------------------------------------------------- parameters, binding, several, folders
 
 def test_parameters_come_from_the_settings(ruled):

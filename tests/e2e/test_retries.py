@@ -6,9 +6,10 @@ from email.utils import formatdate
 
 import pytest
 
-from calls import answered_by, check_broken, check_whole, counts, seconds_between, target
+from calls import answered_by, check_broken, check_whole, counts, seconds_between, target, together
 from harness import (anthropic, chunk, close, drip, event, gemini, head, in_turn, model, openai, patience, reply, reset,
                      send, silence, stream, until, wait)
+from harness.wire import request_bytes
 
 AT_ONCE = {"retry-after-ms": "1"}                         # without it the gateway backs off for a quarter of a second
 
@@ -345,6 +346,22 @@ def test_a_429_does_not_cool_the_only_target(gateway, upstream):
     for n in range(1, 5):
         assert gw.chat().status == 429
         assert len(up.requests) == n
+
+
+def test_targets_may_cool_while_another_worker_chooses_among_them(gateway):
+    """Between the look whether any is left and the list of those that are, other threads let them cool."""
+    busy = [{"model_name": "m", "litellm_params": {"model": name, "mock_response": "litellm.RateLimitError"}}
+            for name in ("demo/echo", "demo/words")]
+    gw = gateway({"model_list": busy, "router_settings": {"num_retries": 0, "cooldown_time": 0.001}},
+                 args=["--workers", "8", "--log-level", "off"])
+    call = request_bytes("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+
+    def ask(_):
+        with gw.connect() as wire:
+            for _ in range(100):
+                wire.send(call * 50)
+                assert {wire.response().status for _ in range(50)} == {429}
+    together(ask, 8)
 
 
 def test_a_target_that_fails_more_than_half_of_its_calls_cools(gateway, upstream, good):
