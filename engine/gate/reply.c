@@ -199,7 +199,8 @@ static struct mw_http_req *take_req(struct mw_walk *walk)
 	struct mw_http_req *req = walk->req;
 	walk->req = NULL;
 	walk->answered_us = mw_env_now(walk->call.env);
-	walk->call.headers = NULL; /* they lived in the request, and so did the body and its members */
+	walk->call.headers =
+	    NULL; /* they lived in the request, and so did the body and its members */
 	walk->call.n_headers = 0;
 	walk->call.body = MW_NOSTR;
 	memset(walk->call.members, 0, sizeof(walk->call.members));

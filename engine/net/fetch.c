@@ -17,8 +17,8 @@
 #include <stdlib.h>
 
 enum {
-	SPARES = 256,		 /* idle handles that are kept */
-	KEEP_BYTES = 16 * 1024,	 /* a spare's buffer larger than this is given back */
+	SPARES = 256,            /* idle handles that are kept */
+	KEEP_BYTES = 16 * 1024,  /* a spare's buffer larger than this is given back */
 	READ_BUFFER = 64 * 1024, /* the most that one read brings */
 };
 
@@ -37,12 +37,12 @@ struct fetch {
 	int no_socket; /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
-	bool sent;	/* a connection was there and the request was begun */
+	bool sent;      /* a connection was there and the request was begun */
 	bool head_given;
-	bool paused;	/* by the caller */
-	bool stopped;	/* libcurl was told to stop reading */
+	bool paused;    /* by the caller */
+	bool stopped;   /* libcurl was told to stop reading */
 	bool cancelled; /* no more callbacks */
-	bool faulty;	/* `fault` and `text` say why we gave up, whatever libcurl says */
+	bool faulty;    /* `fault` and `text` say why we gave up, whatever libcurl says */
 	enum mw_exchange_end fault;
 	CURLcode code;
 
@@ -50,7 +50,7 @@ struct fetch {
 	size_t head_bytes;  /* of all heads so far: interim ones and trailers count too */
 
 	char why[CURL_ERROR_SIZE]; /* libcurl's words */
-	char text[1024];	   /* ours */
+	char text[1024];           /* ours */
 };
 
 static struct fetch *fetch_of(struct mw_exchange *x)
@@ -216,7 +216,7 @@ static enum mw_exchange_end end_of(const struct fetch *x)
 		return x->head_given ? MW_END_OK : MW_END_NO_REPLY;
 	if (!x->sent)
 		return x->code == CURLE_OPERATION_TIMEDOUT ? MW_END_CONNECT_TIMEOUT
-							   : MW_END_UNREACHABLE;
+		                                           : MW_END_UNREACHABLE;
 	if (is_malformed(x))
 		return MW_END_MALFORMED;
 	return x->head_given ? MW_END_CUT : MW_END_NO_REPLY;

@@ -126,7 +126,7 @@ static enum mw_fetch_kind kind_of(const struct mw_exchange_request *r)
 	if (mw_str_is(r->method, "HEAD"))
 		return MW_FETCH_HEAD;
 	bool body = r->body.n || mw_str_is(r->method, "POST") || mw_str_is(r->method, "PUT") ||
-		    mw_str_is(r->method, "PATCH");
+	            mw_str_is(r->method, "PATCH");
 	return body ? MW_FETCH_BODY : MW_FETCH_GET;
 }
 

@@ -29,8 +29,8 @@ struct mw_multi_sock {
 	bool reading, writing; /* which of them is with the loop */
 	bool wants_read;       /* what libcurl asked for last */
 	bool connection;       /* opened by mw_multi_open_socket, so that we see it being closed */
-	bool plain;	       /* … for HTTP without TLS */
-	bool idle;	       /* no exchange has to do with it now */
+	bool plain;            /* … for HTTP without TLS */
+	bool idle;             /* no exchange has to do with it now */
 };
 
 static uint64_t now(struct mw_multi *m)

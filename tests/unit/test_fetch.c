@@ -89,7 +89,7 @@ static void methods_do_not_rub_off(void **state)
 		init(&c, f, cases[i].method, "/x");
 		bool is_head = strcmp(cases[i].method, "HEAD") == 0;
 		reply_text = is_head ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-				     : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+		                     : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 		c.request.body = mw_str(cases[i].body);
 		expect(&c, MW_END_OK);
 		assert_true(mw_str_starts(mw_buf_str(&seen.head), mw_str(cases[i].want)));
