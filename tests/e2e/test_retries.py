@@ -513,10 +513,10 @@ def check_time(began, seconds):
 def test_a_whole_answer_has_its_time(gateway, upstream, good, stall):
     up = upstream(STALLS[stall])
     gw = gateway({"model_list": [model("m", up), model("spare", good)],
-                  "router_settings": {"num_retries": 0, "timeout": 0.4}})
+                  "router_settings": {"num_retries": 0, "timeout": 0.25}})
     began = time.monotonic()
     answer = gw.chat()
-    check_time(began, 0.4)
+    check_time(began, 0.25)
     assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
     assert up.request.wait_left(1)
     assert gw.chat(fallbacks=["spare"]).content == "good"
@@ -526,10 +526,10 @@ def test_a_whole_answer_has_its_time(gateway, upstream, good, stall):
 def test_the_first_content_of_a_stream_has_its_time(gateway, upstream, good, stall):
     up = upstream(STREAM_STALLS[stall])
     gw = gateway({"model_list": [model("m", up), model("spare", good)],
-                  "router_settings": {"num_retries": 0, "timeout": 30, "stream_timeout": 0.4}})
+                  "router_settings": {"num_retries": 0, "timeout": 30, "stream_timeout": 0.25}})
     began = time.monotonic()
     answer = gw.chat(stream=True)
-    check_time(began, 0.4)
+    check_time(began, 0.25)
     assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
     assert up.request.wait_left(1)
     check_whole(gw.stream_events(fallbacks=["spare"]), "good")
