@@ -154,7 +154,8 @@ static bool make_plan(struct mw_walk *walk, uint64_t now)
 		return false;
 	walk->plan = (struct mw_plan){0};
 	mw_hook_route(mw_walk_policies(walk), &walk->call, candidates, n, &walk->plan);
-	walk->plan_at = 0;
+	walk->plan_at = walk->passed_over = walk->plan_attempts = 0;
+	memset(walk->ready_us, 0, sizeof(walk->ready_us));
 	walk->barred = 0;
 	walk->plan_us = now;
 	walk->planned = true;

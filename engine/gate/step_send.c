@@ -21,13 +21,15 @@ static unsigned attempts_of(const struct mw_walk *walk)
 	return (unsigned)retries + 1;
 }
 
-/* The next step of the plan that is worth an attempt; NULL when it has been walked to its end. A
- * target that cools, or whose key or name was refused, cannot do better now than it just did. */
+/* The next step of the plan that is worth an attempt; NULL when all attempts have been made, or nothing
+ * is left to make one at. A target that cools, or whose key or name was refused, cannot do better now than
+ * it just did. */
 static const struct mw_plan_step *next_step(struct mw_walk *walk)
 {
 	uint64_t now = mw_env_now(walk->call.env);
-	unsigned most = attempts_of(walk);
-	while (walk->plan_at < most) {
+	if (walk->plan_attempts >= attempts_of(walk))
+		return NULL;
+	while (walk->passed_over++ < walk->plan.n) {
 		size_t at = walk->plan_at++ % walk->plan.n;
 		const struct mw_plan_step *step = &walk->plan.steps[at];
 		if (!(walk->barred & 1u << at) && !mw_health_cooling(step->target->health, now))
@@ -38,17 +40,25 @@ static const struct mw_plan_step *next_step(struct mw_walk *walk)
 
 /* ---- how long before ------------------------------------------------------------------------ */
 
-/* None on a target that has not just failed; else what the provider asked for, or an exponential
- * back-off with jitter. */
+/* How much longer the provider of a step wants to be left in peace. */
+static uint64_t asked_for(struct mw_walk *walk, const struct mw_plan_step *step)
+{
+	uint64_t now = mw_env_now(walk->call.env);
+	uint64_t ready = walk->ready_us[step - walk->plan.steps];
+	return ready > now ? ready - now : 0;
+}
+
+/* What the provider asked for. Without that: none on a target that has not just failed, else an
+ * exponential back-off with jitter. */
 static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	if (walk->retry_wait_us)
 		return walk->retry_wait_us;
+	uint64_t pause = asked_for(walk, step);
 	if (walk->call.attempts == 0 || step->target != walk->attempt.target)
-		return step->wait_us;
-	uint64_t pause = walk->attempt.retry_after_us;
-	if (!pause) {
-		unsigned before = walk->plan_at > 2 ? (unsigned)walk->plan_at - 2 : 0;
+		return MW_MAX(pause, step->wait_us);
+	if (!walk->attempt.retry_after_us) {
+		unsigned before = walk->plan_attempts ? walk->plan_attempts - 1 : 0;
 		pause = 500000u << MW_MIN(before, 4u);
 		pause -= (uint64_t)((double)pause * 0.5 * mw_rng_unit(&walk->call.env->rng));
 	}
@@ -268,6 +278,8 @@ static enum mw_next give_up(struct mw_walk *walk)
 static enum mw_next send_now(struct mw_walk *walk)
 {
 	struct mw_arena *a = walk->call.arena;
+	walk->plan_attempts++;
+	walk->passed_over = 0;
 	if (!walk->attempt.target->plays) {
 		struct mw_exchange_request *request = mw_arena_alloc(a, sizeof(*request));
 		fill_request(walk, request);

@@ -32,8 +32,18 @@ static enum judgement judge(const struct mw_walk *walk)
 	}
 }
 
+/* What the provider asked for holds for every step of the plan that leads to the same target. */
+static void note_wish(struct mw_walk *walk)
+{
+	uint64_t wish = walk->attempt.retry_after_us, now = mw_env_now(walk->call.env);
+	for (size_t i = 0; wish && i < walk->plan.n; i++)
+		if (walk->plan.steps[i].target == walk->attempt.target)
+			walk->ready_us[i] = now + wish;
+}
+
 static enum mw_next go_on(struct mw_walk *walk)
 {
+	note_wish(walk);
 	mw_reader_close(walk);
 	return MW_STEP_BACK;
 }
@@ -90,6 +100,7 @@ static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
 		return by_default(walk);
 	walk->retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
 	walk->plan_at--;
+	walk->plan_attempts--;
 	return go_on(walk);
 }
 

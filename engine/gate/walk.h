@@ -61,7 +61,10 @@ struct mw_walk {
 	bool planned; /* a plan has been made for the present group */
 	int tier;     /* of `order` that the present plan is for */
 	struct mw_plan plan;
-	size_t plan_at;                       /* steps of this plan taken so far */
+	size_t plan_at;                       /* steps of this plan looked at so far */
+	unsigned plan_attempts;               /* made by this plan */
+	size_t passed_over;                   /* steps in a row that came to no attempt */
+	uint64_t ready_us[MW_PLAN_MAX]; /* per step: its provider wants peace until then; 0: no wish */
 	const struct mw_plan_step *plan_step; /* of the present attempt */
 	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
 	const struct mw_plan_step *waiting; /* a pause before this step is running */

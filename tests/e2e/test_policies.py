@@ -278,6 +278,12 @@ def test_attempt_may_skip(ruled, good):
     assert answered_by(gw, 20) == {"b": 20}
 
 
+def test_what_is_skipped_costs_no_attempt(ruled, good):
+    gw = ruled('function P.attempt(req, at) if at.id ~= "b" then return "skip" end end', models=three([good] * 3),
+               num_retries=0)
+    assert answered_by(gw, 12) == {"b": 12}
+
+
 def test_when_all_is_skipped_the_client_hears_of_it(ruled, good):
     gw = ruled('function P.attempt(req, at) return "skip" end', models=three([good] * 3), num_retries=5)
     answer = gw.chat()

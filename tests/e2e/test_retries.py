@@ -330,6 +330,24 @@ def test_a_fallback_that_cannot_take_the_call_is_passed_over(gateway, upstream, 
     assert not claude.requests
 
 
+def test_a_wish_holds_for_its_target_also_when_another_was_asked_between(gateway, upstream):
+    ups = {name: upstream(openai.error(429, headers={"retry-after": "1"})) for name in "ab"}
+    gw = gateway({"model_list": [target(name, up) for name, up in ups.items()],
+                  "router_settings": {"num_retries": 2, "disable_cooldowns": True}})
+    assert gw.chat().headers["x-litellm-attempted-retries"] == "2"
+    first = max((up.requests for up in ups.values()), key=len)
+    assert len(first) == 2 and seconds_between(first) >= 0.99
+
+
+def test_a_target_that_lacks_a_parameter_costs_no_attempt(gateway, upstream, good):
+    """Without retries the other target of the group answers nevertheless."""
+    lacks = upstream(anthropic.chat("never"))
+    gw = gateway({"model_list": [target("lacks", lacks, provider_model="anthropic/claude-x"), target("has", good)],
+                  "router_settings": {"num_retries": 0}})
+    assert [gw.chat(logit_bias={"1": 1}).content for _ in range(12)] == ["good"] * 12
+    assert not lacks.requests
+
+
 # -------------------------------------------------------------------------------------------------------- cooldowns
 
 def test_a_429_cools_a_target_that_is_not_alone(gateway, upstream, good):
