@@ -134,10 +134,14 @@ static void no_target(struct mw_walk *walk, uint64_t now)
 	};
 }
 
-/* Plans were made and walked, but no attempt was: hook attempt skipped all of them, or the plan's pauses
- * are longer than its deadline. */
-static void nobody_was_asked(struct mw_walk *walk)
+/* Plans were made and walked, but no attempt was: hook attempt skipped them, or their targets began to
+ * cool meanwhile, by calls of other workers. */
+static void nobody_was_asked(struct mw_walk *walk, uint64_t now)
 {
+	if (!walk->skipped) {
+		no_target(walk, now);
+		return;
+	}
 	walk->fault = (struct mw_fault){
 	    .code = MW_ERR_POLICY,
 	    .message = mw_arena_printf(walk->call.arena,
@@ -184,7 +188,7 @@ enum mw_next mw_step_route(struct mw_walk *walk)
 			break;
 	}
 	if (walk->fault.code == MW_ERR_NONE)
-		nobody_was_asked(walk);
+		nobody_was_asked(walk, now);
 	mw_reply_fault(walk);
 	return MW_STEP_END;
 }

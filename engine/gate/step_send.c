@@ -311,6 +311,7 @@ enum mw_next mw_step_send(struct mw_walk *walk)
 		bool fits = prepare(walk, step);
 		if (fits && wanted(walk))
 			return send_now(walk);
+		walk->skipped |= fits;
 		if (!fits && walk->fault.code != MW_ERR_UNSUPPORTED)
 			return give_up(walk);
 		if (!fits)

@@ -80,6 +80,7 @@ struct mw_walk {
 	/* the present attempt */
 	struct mw_attempt attempt;
 	struct mw_translation translation;
+	bool skipped; /* hook attempt has skipped a target */
 	bool pass;                       /* same dialect: bytes go through */
 	struct mw_str client_model_json; /* the asked name, quoted */
 	struct mw_exchange *exchange;    /* NULL when none is under way */
