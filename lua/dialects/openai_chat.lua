@@ -141,11 +141,11 @@ end
 local Decoder = {}
 Decoder.__index = Decoder
 
-function dialect.decoder()
+function dialect.decoder(ctx)
 	local text = { kind = "text", index = 0, text = "" }
 	return setmetatable({
 		text = text, text_only = { text }, -- given again and again: one piece of text is the usual event
-		choices = {}, order = {}, started = false, ended = false,
+		choices = {}, order = {}, started = false, ended = ctx.finished or false,
 	}, Decoder)
 end
 
@@ -270,6 +270,7 @@ function Decoder:choice_events(out, given_choice)
 	if type(word) == "string" and word ~= "" then
 		choice.reason = choice.reason or word
 	end
+	choice.ended = choice.ended or word == "" -- some servers end a choice so
 end
 
 -- The usual chunk: one choice whose delta has nothing but text. True if `self.text` was filled.
@@ -296,6 +297,9 @@ end
 
 function Decoder:event(name, data)
 	if data == "[DONE]" then
+		if not self:complete() then
+			return nil, faults.broken("the stream says [DONE] but held no finished answer")
+		end
 		local out = self:finish()
 		out[#out + 1] = { kind = "end" }
 		return out
@@ -358,6 +362,16 @@ local function finish_events(out, choice)
 		reason = "tool_calls"
 	end
 	out[#out + 1] = { kind = "finish", index = choice.index, reason = reason or "stop", native = native }
+end
+
+-- At the end mark: has every choice been ended in some way? Servers that were cut short send the mark too.
+function Decoder:complete()
+	for _, choice in ipairs(self.order) do
+		if not choice.reason and not choice.ended then
+			return false
+		end
+	end
+	return self.ended or self.order[1] ~= nil
 end
 
 -- What was held back until the end is known: the finish of each choice, as servers tell it more than once.
