@@ -20,6 +20,9 @@ enum {
 	SPARES = 256,            /* idle handles that are kept */
 	KEEP_BYTES = 16 * 1024,  /* a spare's buffer larger than this is given back */
 	READ_BUFFER = 64 * 1024, /* the most that one read brings */
+	/* … and one send takes of a body that does not go out with the head. Allocated for each such
+	 * transfer: cheap only because mw_mem_tune lets malloc keep memory of this size. */
+	SEND_BUFFER = 128 * 1024,
 };
 
 struct fetch {
@@ -393,6 +396,7 @@ static void set_options(CURL *c)
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)READ_BUFFER);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER);
 }
 
 static struct fetch *new_fetch(struct mw_multi *m)
