@@ -43,7 +43,7 @@ BIN   := $(OUT)/moonweir
 Q    := $(if $(V),,@)
 say   = @printf '  %-4s %s\n' '$(1)' '$(2)'
 # a make inside a recipe, on all cores unless the caller has said how many
-SUB   = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
+SUB   = $(MAKE) --no-print-directory $(if $(V),,-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 
 .DEFAULT_GOAL := build
 .PHONY: build

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <termios.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -60,6 +61,7 @@ struct program {
 	struct mw_bundle *bundle;
 	struct mw_reload *reload;
 	bool leaving;
+	bool in_terminal; /* started by a person, in a terminal */
 };
 
 /* ---- arguments ----------------------------------------------------------------------------- */
@@ -251,10 +253,17 @@ static void leave(struct program *p)
 	mw_loop_stop(p->loop);
 }
 
+/* HUP asks for a reload, but it is also what a closing terminal sends to the programs in it. */
+static bool terminal_is_gone(const struct program *p)
+{
+	struct termios t;
+	return p->in_terminal && tcgetattr(STDIN_FILENO, &t) != 0;
+}
+
 static void on_signal(void *arg, int signal)
 {
 	struct program *p = arg;
-	if (signal == SIGHUP)
+	if (signal == SIGHUP && !terminal_is_gone(p))
 		mw_reload_now(p->reload);
 	else if (!p->leaving)
 		leave(p);
@@ -377,7 +386,8 @@ static void release(struct program *p)
 
 int main(int argc, char **argv)
 {
-	struct program p = {.options = parse_arguments(argc, argv)};
+	struct program p = {
+	    .options = parse_arguments(argc, argv), .in_terminal = isatty(STDIN_FILENO)};
 	struct mw_err err = {0};
 	mw_mem_tune();
 	signal(SIGPIPE, SIG_IGN);

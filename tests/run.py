@@ -114,6 +114,7 @@ def suite(name, goal):
 def main():
     os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     os.makedirs(LOGS, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the `finally` that ends the suite under way
     chosen = {"all": ALL, "everyday": EVERYDAY}[sys.argv[1]]
     there = [(name, goal) for name, goal in chosen if glob.glob(FILES.get(goal[0], "Makefile"))]
     passed, failed, skipped = add([suite(*s) for s in there])

@@ -97,9 +97,7 @@ def test_a_connection_that_the_provider_had_closed_is_no_failed_attempt(gateway,
     gw = alone(gateway, up, retries=0)
     for _ in range(3):
         assert gw.chat().status == 200
-        with up.lock:
-            for line in up.open:
-                line.sock.shutdown(socket.SHUT_RDWR)
+        up.hang_up()
     assert gw.chat().status == 200
 
 

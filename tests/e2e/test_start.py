@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Arguments, start, the first words on the screen, and the end by SIGTERM."""
 import json
+import os
+import pty
 import re
 import shutil
 import signal
@@ -12,6 +14,7 @@ import time
 import pytest
 
 from harness import Wire, model, openai, patience, run, silence, stream, until, wait_for
+from harness.gateway import BINARY
 
 GOOD = """\
 model_list:
@@ -246,6 +249,18 @@ def test_sigterm_while_the_client_leaves(gateway, upstream):
     gw.terminate()
     wire.reset()
     assert gw.wait_exit(2) == 0
+
+
+def test_it_leaves_with_its_terminal(tmp_path):
+    """A closed terminal sends the signal that asks servers for a reload; nobody wants a gateway that stays behind."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(BINARY, [BINARY, "--port", "0"])
+    said = b""
+    while b"listening" not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)
+    until(lambda: os.waitpid(pid, os.WNOHANG) == (pid, 0), 3, "it leaves with exit code 0")
 
 
 def settled(gw):

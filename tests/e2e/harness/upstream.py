@@ -329,12 +329,16 @@ class Upstream:
             return
         self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
+        self.hang_up()
+
+    def hang_up(self):
+        """Closes every connection in order (FIN); new ones are welcome."""
         with self.lock:
             lines = list(self.open)
         for line in lines:
             try:
                 line.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
+            except OSError:                               # it has just ended by itself
                 pass
 
 
