@@ -166,13 +166,13 @@ local SILENT = { start = true, usage = true, ["end"] = true }
 local Stream = {}
 Stream.__index = Stream
 
--- opts.resumed: the client has the beginning of the stream already; opts.finished: its finish too.
+-- opts.sent: what the client has of the stream already.
 function runtime.open(index, opts)
 	local target = targets[index]
 	local ctx = context(target, opts)
 	return setmetatable({
 		source = target.chat.decoder(ctx), sink = client_dialect("chat", opts).encoder(ctx),
-		state = opts.resumed and CONTENT or EMPTY, finished = opts.finished,
+		state = opts.sent and CONTENT or EMPTY, finished = opts.sent and opts.sent.finished,
 	}, Stream)
 end
 

@@ -15,28 +15,36 @@ local function details(value)
 	return type(value) == "table" and value or {}
 end
 
+-- What the total holds beyond prompt and completion belongs to one of them: some servers count audio or cached
+-- tokens apart from the prompt, others reasoning apart from the completion, and Google's do not even tell of it.
+local function completed(flat, total)
+	local rest = total - flat.prompt - flat.completion
+	if rest <= 0 then
+		return flat
+	elseif rest ~= flat.reasoning and (rest == flat.audio_in or rest == flat.cached) then
+		flat.prompt = flat.prompt + rest
+	else
+		flat.completion = flat.completion + rest
+	end
+	return flat
+end
+
 -- A flat table, or nil for what is no usage. Reads the other names under which compatible servers tell of
--- cached tokens, and adds the reasoning where a server leaves it out of completion_tokens (then the total
--- says so).
+-- cached tokens.
 function usage.of_openai(value)
 	if type(value) ~= "table" or json.is_array(value) or (value.prompt_tokens == nil and value.total_tokens == nil) then
 		return nil
 	end
 	local inn, out = details(value.prompt_tokens_details), details(value.completion_tokens_details)
-	local prompt, completion = count(value.prompt_tokens), count(value.completion_tokens)
-	local reasoning = count(out.reasoning_tokens)
-	if reasoning > 0 and count(value.total_tokens) == prompt + completion + reasoning then
-		completion = completion + reasoning
-	end
 	local cached = count(inn.cached_tokens)
 	if cached == 0 then
 		cached = count(value.prompt_cache_hit_tokens or value.num_cached_tokens or value.cache_read_input_tokens)
 	end
-	return {
-		prompt = prompt, cached = cached, cache_write = count(inn.cache_write_tokens),
-		cache_write_1h = 0, completion = completion, reasoning = reasoning,
+	return completed({
+		prompt = count(value.prompt_tokens), cached = cached, cache_write = count(inn.cache_write_tokens),
+		cache_write_1h = 0, completion = count(value.completion_tokens), reasoning = count(out.reasoning_tokens),
 		audio_in = count(inn.audio_tokens), audio_out = count(out.audio_tokens),
-	}
+	}, count(value.total_tokens))
 end
 
 local TOP = json.order { "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details",

@@ -184,9 +184,10 @@ static void deliver(struct mw_walk *walk)
 		walk->attempt.ttft_us = call->first_us - walk->sent_us;
 		mw_reply_begin_stream(walk);
 	}
-	if (r->out.n) {
-		mw_http_write(walk->req, mw_buf_str(&r->out));
-		mw_buf_clear(&r->out);
+	size_t ready = r->out.n - r->held;
+	if (ready) {
+		mw_http_write(walk->req, mw_strn(r->out.p, ready));
+		mw_buf_drop(&r->out, ready);
 	}
 	if (mw_http_full(walk->req) && !walk->paused && walk->exchange) {
 		walk->paused = true;

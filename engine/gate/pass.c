@@ -148,57 +148,102 @@ static int64_t count_of(struct mw_json v)
 	return mw_json_i64(v, &n) && n > 0 ? n : 0;
 }
 
-static void read_usage(struct mw_json usage, struct mw_usage *u)
+/* -1 for what is no count. */
+static int64_t told(struct mw_json v)
 {
-	*u = (struct mw_usage){.reported = true};
-	struct mw_str name;
-	struct mw_json v;
-	for (size_t at = 0; mw_json_next(usage, &at, &name, &v);) {
-		if (is_name(name, "prompt_tokens"))
-			u->prompt = count_of(v);
-		else if (is_name(name, "completion_tokens"))
-			u->completion = count_of(v);
-		else if (is_name(name, "prompt_tokens_details")) {
-			u->cached = count_of(mw_json_get(v, MW_STR("cached_tokens")));
-			u->cache_write = count_of(mw_json_get(v, MW_STR("cache_write_tokens")));
-			u->audio_in = count_of(mw_json_get(v, MW_STR("audio_tokens")));
-		} else if (is_name(name, "completion_tokens_details")) {
-			u->reasoning = count_of(mw_json_get(v, MW_STR("reasoning_tokens")));
-			u->audio_out = count_of(mw_json_get(v, MW_STR("audio_tokens")));
-		}
-	}
+	int64_t n;
+	return mw_json_i64(v, &n) && n >= 0 && n < INT64_C(1) << 53 ? n : -1;
 }
 
-/* tool_calls of a message (whole) or of a delta (pieces). */
-static bool tool_calls_fit(struct mw_json calls, bool pieces)
+/* What other servers call the cached part of a prompt. */
+static bool is_cached_elsewhere(struct mw_str name)
 {
-	if (calls.kind != MW_JSON_ARRAY)
-		return false;
+	return is_name(name, "prompt_cache_hit_tokens") || is_name(name, "num_cached_tokens") ||
+	       is_name(name, "cache_read_input_tokens");
+}
+
+static void read_prompt(struct mw_json details, struct mw_usage *u)
+{
+	u->cached = count_of(mw_json_get(details, MW_STR("cached_tokens")));
+	u->cache_write = count_of(mw_json_get(details, MW_STR("cache_write_tokens")));
+	u->audio_in = count_of(mw_json_get(details, MW_STR("audio_tokens")));
+}
+
+static void read_completion(struct mw_json details, struct mw_usage *u)
+{
+	u->reasoning = count_of(mw_json_get(details, MW_STR("reasoning_tokens")));
+	u->audio_out = count_of(mw_json_get(details, MW_STR("audio_tokens")));
+}
+
+/* False, and nothing is read, where the counts are not as OpenAI has them: one is missing, or prompt
+ * and completion do not make up the total, so that one of them leaves out what is to be paid. */
+static bool read_usage(struct mw_json usage, enum mw_kind kind, struct mw_usage *out)
+{
+	struct mw_usage u = {.reported = true, .prompt = -1};
+	int64_t total = -1, elsewhere = 0;
 	struct mw_str name;
-	struct mw_json call, v;
-	for (size_t at = 0; mw_json_next(calls, &at, &name, &call);) {
-		bool id = pieces, index = !pieces, function = false;
-		for (size_t in = 0; mw_json_next(call, &in, &name, &v);) {
-			if (is_name(name, "id"))
-				id = filled(v);
-			else if (is_name(name, "index"))
-				index = integral(v);
-			else if (is_name(name, "function") || is_name(name, "custom"))
-				function = v.kind == MW_JSON_OBJECT;
-			if (is_name(name, "function")) {
-				enum mw_json_kind arguments =
-				    mw_json_get(v, MW_STR("arguments")).kind;
-				function = arguments == MW_JSON_STRING ||
-				           (pieces && arguments == MW_JSON_NONE);
-			}
-		}
-		if (!id || !index || !function)
-			return false;
+	struct mw_json v;
+	u.completion = kind == MW_KIND_CHAT ? -1 : 0;
+	for (size_t at = 0; mw_json_next(usage, &at, &name, &v);) {
+		if (is_name(name, "prompt_tokens"))
+			u.prompt = told(v);
+		else if (is_name(name, "completion_tokens"))
+			u.completion = told(v);
+		else if (is_name(name, "total_tokens"))
+			total = told(v);
+		else if (is_name(name, "prompt_tokens_details"))
+			read_prompt(v, &u);
+		else if (is_name(name, "completion_tokens_details"))
+			read_completion(v, &u);
+		else if (is_cached_elsewhere(name))
+			elsewhere += count_of(v);
 	}
-	return true;
+	bool fits = u.prompt >= 0 && u.completion >= 0 && total == u.prompt + u.completion &&
+	            (u.cached || !elsewhere);
+	if (fits)
+		*out = u;
+	return fits;
+}
+
+/* Absent, null, or as OpenAI has it. */
+static bool usage_fits(struct mw_json usage, enum mw_kind kind, struct mw_usage *out)
+{
+	if (usage.kind == MW_JSON_OBJECT)
+		return read_usage(usage, kind, out);
+	return usage.kind == MW_JSON_NONE || usage.kind == MW_JSON_NULL;
 }
 
 /* ---- whole replies ------------------------------------------------------------------------- */
+
+static bool call_fits(struct mw_json call)
+{
+	bool id = false, type = false, body = false;
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(call, &at, &name, &v);) {
+		if (is_name(name, "id"))
+			id = filled(v);
+		else if (is_name(name, "type"))
+			type = filled(v);
+		else if (is_name(name, "function"))
+			body = filled(mw_json_get(v, MW_STR("arguments")));
+		else if (is_name(name, "custom"))
+			body = v.kind == MW_JSON_OBJECT;
+	}
+	return id && type && body;
+}
+
+static bool calls_fit(struct mw_json calls)
+{
+	struct mw_str name;
+	struct mw_json call;
+	if (calls.kind != MW_JSON_ARRAY || mw_json_count(calls) == 0)
+		return false;
+	for (size_t at = 0; mw_json_next(calls, &at, &name, &call);)
+		if (!call_fits(call))
+			return false;
+	return true;
+}
 
 static bool message_fits(struct mw_json message)
 {
@@ -213,7 +258,7 @@ static bool message_fits(struct mw_json message)
 		else if (is_name(name, "content"))
 			content = text_or_null(v);
 		else if (is_name(name, "tool_calls"))
-			calls = tool_calls_fit(v, false) && mw_json_count(v) > 0;
+			calls = calls_fit(v);
 		else if (is_name(name, "reasoning"))
 			reasoning = false; /* clients look for reasoning_content */
 	}
@@ -244,7 +289,7 @@ static bool choices_fit(struct mw_json choices, struct mw_str *finish)
 	return true;
 }
 
-enum top { ID, OBJECT, CREATED, MODEL, CHOICES, USAGE, ERROR, DATA, TOPS };
+enum top { ID, OBJECT, CREATED, MODEL, CHOICES, USAGE, ERROR, DATA, SERVICE_TIER, TOPS };
 static const struct mw_str top_names[TOPS] = {
     [ID] = {"id", 2},
     [OBJECT] = {"object", 6},
@@ -254,12 +299,22 @@ static const struct mw_str top_names[TOPS] = {
     [USAGE] = {"usage", 5},
     [ERROR] = {"error", 5},
     [DATA] = {"data", 4},
+    [SERVICE_TIER] = {"service_tier", 12},
 };
+
+/* OpenAI's own; typed clients take no other. */
+static bool tier_fits(struct mw_json v)
+{
+	return v.kind == MW_JSON_NONE || v.kind == MW_JSON_NULL || mw_json_is(v, "auto") ||
+	       mw_json_is(v, "default") || mw_json_is(v, "flex") || mw_json_is(v, "scale") ||
+	       mw_json_is(v, "priority") || mw_json_is(v, "fast");
+}
 
 static bool head_fits(const struct mw_json *top, const char *object)
 {
 	return filled(top[ID]) && mw_json_is(top[OBJECT], object) && integral(top[CREATED]) &&
-	       top[MODEL].kind == MW_JSON_STRING && top[ERROR].kind == MW_JSON_NONE;
+	       top[MODEL].kind == MW_JSON_STRING && top[ERROR].kind == MW_JSON_NONE &&
+	       tier_fits(top[SERVICE_TIER]);
 }
 
 /* Embeddings: as many as there are, in the coding that was asked for. */
@@ -293,10 +348,9 @@ enum mw_pass mw_pass_reply(
 	struct mw_json top[TOPS], root;
 	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
 		return MW_PASS_BROKEN;
-	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, call, &finish))
+	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, call, &finish) ||
+	    !usage_fits(top[USAGE], call->kind, &call->usage))
 		return MW_PASS_DEVIATES;
-	if (top[USAGE].kind == MW_JSON_OBJECT)
-		read_usage(top[USAGE], &call->usage);
 	*out = splice(call->arena, root.raw, top[MODEL].raw, client_model_json);
 	call->finish = mw_arena_dup(call->arena, finish);
 	return out->p ? MW_PASS_OK : MW_PASS_BROKEN;
@@ -304,7 +358,74 @@ enum mw_pass mw_pass_reply(
 
 /* ---- chunks -------------------------------------------------------------------------------- */
 
-static bool delta_fits(struct mw_json delta, struct mw_pass_chunk *chunk)
+struct piece {
+	int64_t index;
+	struct mw_str id;
+	bool body, said; /* there is a function, and it has arguments */
+};
+
+static bool read_piece(struct mw_json piece, struct piece *p)
+{
+	*p = (struct piece){.index = -1};
+	struct mw_str name;
+	struct mw_json v;
+	for (size_t at = 0; mw_json_next(piece, &at, &name, &v);) {
+		if (is_name(name, "id")) {
+			if (!filled(v))
+				return false;
+			p->id = unquoted(v);
+		} else if (is_name(name, "index")) {
+			p->index = told(v);
+		} else if (is_name(name, "function")) {
+			struct mw_json arguments = mw_json_get(v, MW_STR("arguments"));
+			p->body =
+			    arguments.kind == MW_JSON_STRING || arguments.kind == MW_JSON_NONE;
+			p->said = filled(arguments);
+		} else if (is_name(name, "custom")) {
+			p->body = p->said = v.kind == MW_JSON_OBJECT;
+		}
+	}
+	return p->body && p->index >= 0;
+}
+
+/* A call begins with its id, in the next place, when the one before has its arguments; what has no id
+ * goes on with one that has begun. */
+static bool piece_fits(
+    struct mw_json piece, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
+{
+	struct piece p;
+	if (!read_piece(piece, &p))
+		return false;
+	int64_t begun = sent->calls + chunk->calls;
+	if (!p.id.p) {
+		chunk->bare &= !p.said || p.index != begun - 1;
+		return p.index < begun;
+	}
+	if (p.index != begun || chunk->bare)
+		return false;
+	chunk->calls++;
+	chunk->call_id = p.id;
+	chunk->bare = !p.said;
+	return true;
+}
+
+static bool pieces_fit(
+    struct mw_json pieces, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
+{
+	struct mw_str name;
+	struct mw_json piece;
+	if (pieces.kind != MW_JSON_ARRAY)
+		return false;
+	for (size_t at = 0; mw_json_next(pieces, &at, &name, &piece);) {
+		if (!piece_fits(piece, sent, chunk))
+			return false;
+		chunk->called = chunk->content = true;
+	}
+	return true;
+}
+
+static bool delta_fits(
+    struct mw_json delta, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
 {
 	if (delta.kind != MW_JSON_OBJECT)
 		return false;
@@ -317,9 +438,8 @@ static bool delta_fits(struct mw_json delta, struct mw_pass_chunk *chunk)
 				return false;
 			chunk->content |= filled(v);
 		} else if (is_name(name, "tool_calls")) {
-			if (!tool_calls_fit(v, true))
+			if (!pieces_fit(v, sent, chunk))
 				return false;
-			chunk->content |= mw_json_count(v) > 0;
 		} else if (is_name(name, "reasoning")) {
 			return false;
 		} else if (is_name(name, "audio") || is_name(name, "function_call")) {
@@ -329,26 +449,30 @@ static bool delta_fits(struct mw_json delta, struct mw_pass_chunk *chunk)
 	return true;
 }
 
-static bool chunk_choice_fits(struct mw_json choice, struct mw_pass_chunk *chunk)
+/* Of a first choice only: of several, each with a beginning and an end of its own, lua/ keeps account. A
+ * finish must not come while the arguments of a call are missing, nor together with a piece of one. */
+static bool chunk_choice_fits(
+    struct mw_json choice, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
 {
 	bool index = false, delta = false, reason = false;
 	struct mw_str name;
 	struct mw_json v;
 	for (size_t at = 0; mw_json_next(choice, &at, &name, &v);) {
 		if (is_name(name, "index")) {
-			index = integral(v);
+			index = told(v) == 0;
 		} else if (is_name(name, "delta")) {
-			delta = delta_fits(v, chunk);
+			delta = delta_fits(v, sent, chunk);
 		} else if (is_name(name, "finish_reason")) {
 			reason = v.kind == MW_JSON_NULL || is_finish(v);
 			if (v.kind == MW_JSON_STRING)
 				chunk->finish = unquoted(v);
 		}
 	}
-	return index && delta && reason;
+	return index && delta && reason && !(chunk->finish.p && (chunk->called || chunk->bare));
 }
 
-static bool chunk_fits(const struct mw_json *top, struct mw_pass_chunk *chunk)
+static bool chunk_fits(
+    const struct mw_json *top, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
 {
 	if (!head_fits(top, "chat.completion.chunk") || top[CHOICES].kind != MW_JSON_ARRAY)
 		return false;
@@ -356,25 +480,25 @@ static bool chunk_fits(const struct mw_json *top, struct mw_pass_chunk *chunk)
 	struct mw_json choice;
 	bool any = false;
 	for (size_t at = 0; mw_json_next(top[CHOICES], &at, &name, &choice); any = true)
-		if (!chunk_choice_fits(choice, chunk))
+		if (!chunk_choice_fits(choice, sent, chunk))
 			return false;
 	chunk->only_usage = !any;
 	return any || top[USAGE].kind == MW_JSON_OBJECT;
 }
 
-enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json, struct mw_buf *out,
-    struct mw_usage *usage, struct mw_pass_chunk *chunk)
+enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json,
+    const struct mw_stream_sent *sent, struct mw_buf *out, struct mw_usage *usage,
+    struct mw_pass_chunk *chunk)
 {
 	struct mw_json top[TOPS], root;
-	*chunk = (struct mw_pass_chunk){0};
+	*chunk = (struct mw_pass_chunk){.bare = sent->bare};
 	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
 		return MW_PASS_BROKEN;
 	if (memchr(text.p, '\n', text.n)) /* came on several lines, and has to leave on one */
 		return MW_PASS_DEVIATES;
-	if (root.kind != MW_JSON_OBJECT || !chunk_fits(top, chunk))
+	if (root.kind != MW_JSON_OBJECT || !chunk_fits(top, sent, chunk) ||
+	    !usage_fits(top[USAGE], MW_KIND_CHAT, usage))
 		return MW_PASS_DEVIATES;
-	if (top[USAGE].kind == MW_JSON_OBJECT)
-		read_usage(top[USAGE], usage);
 	struct mw_str model = top[MODEL].raw;
 	size_t before = (size_t)(model.p - root.raw.p);
 	mw_buf_add(out, MW_STR("data: "));

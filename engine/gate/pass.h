@@ -9,6 +9,7 @@
 #define MW_PASS_H
 
 #include "call/call.h"
+#include "script/translate.h"
 
 /* May the call's messages go to OpenAI as they are? Not if they hold what only other vendors know and our
  * own answers brought into them: signed thoughts, cache marks, signatures of tool calls. */
@@ -34,10 +35,15 @@ struct mw_pass_chunk {
 	bool only_usage; /* no choice in it, but usage */
 	struct mw_str
 	    finish; /* of the first choice that has one; slice of the text without quotes */
+	bool called;	       /* part of a tool call */
+	unsigned calls;	       /* tool calls that begin here */
+	struct mw_str call_id; /* of the last of them; slice likewise */
+	bool bare;	       /* the call that began last has no arguments yet */
 };
-/* One chunk of a stream as `data: …` with its empty line, appended to out. Usage is only written
- * where the chunk has some. */
-enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json, struct mw_buf *out,
-    struct mw_usage *usage, struct mw_pass_chunk *chunk);
+/* One chunk of a stream as `data: …` with its empty line, appended to out; `sent` is what has passed
+ * before. Usage is only written where the chunk has some. */
+enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json,
+    const struct mw_stream_sent *sent, struct mw_buf *out, struct mw_usage *usage,
+    struct mw_pass_chunk *chunk);
 
 #endif

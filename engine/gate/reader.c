@@ -90,7 +90,7 @@ static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
 {
 	struct mw_reader *r = &walk->reader;
 	if (!r->stream)
-		r->stream = mw_stream_open(&walk->translation, r->passed, r->finished);
+		r->stream = mw_stream_open(&walk->translation, &r->sent);
 	if (!r->stream)
 		return fail(walk, MW_ERR_INTERNAL, "the reply could not be translated");
 	enum mw_stream_state state = MW_STREAM_EMPTY;
@@ -103,31 +103,76 @@ static bool translate_event(struct mw_walk *walk, const struct mw_sse_event *e)
 	return true;
 }
 
-/* A chunk that goes through as bytes; one that deviates is translated, and all that follow with it.
- */
-static bool pass_event(struct mw_walk *walk, const struct mw_sse_event *e)
+/* Nothing more of its choice follows the finish that was held. */
+static void release(struct mw_reader *r)
+{
+	r->sent.begun |= r->held > 0;
+	r->held = 0;
+}
+
+/* More does follow: lua/ puts the two in order. */
+static bool translate_held(struct mw_walk *walk)
+{
+	enum { BEFORE = 6, AFTER = 2 }; /* "data: " and the line ends */
+	struct mw_reader *r = &walk->reader;
+	if (!r->held)
+		return true;
+	r->out.n -= r->held;
+	struct mw_str chunk = mw_strn(r->out.p + r->out.n + BEFORE, r->held - BEFORE - AFTER);
+	struct mw_sse_event e = {.data = mw_arena_dup(walk->call.arena, chunk)};
+	r->held = 0;
+	r->sent.finished = false;
+	return translate_event(walk, &e);
+}
+
+static bool pass_end(struct mw_walk *walk)
+{
+	struct mw_reader *r = &walk->reader;
+	release(r);
+	r->whole = r->sent.finished;
+	return r->whole || fail(walk, MW_ERR_UPSTREAM_BROKEN,
+			       "the stream says [DONE] but held no finished answer");
+}
+
+/* A chunk has been appended to out: what becomes of it. `before` is where it begins. */
+static void pass_chunk(struct mw_walk *walk, const struct mw_pass_chunk *chunk, size_t before)
 {
 	struct mw_reader *r = &walk->reader;
 	struct mw_call *call = &walk->call;
-	if (is_done(e->data)) {
-		r->whole = r->finished;
-		return r->finished || fail(walk, MW_ERR_UPSTREAM_BROKEN,
-					  "the stream says [DONE] but held no finished answer");
+	r->progress += chunk->content || chunk->finish.p;
+	if (chunk->calls)
+		r->sent.call_id = mw_arena_dup(call->arena, chunk->call_id);
+	r->sent.calls += chunk->calls;
+	r->sent.bare = chunk->bare;
+	if (chunk->finish.p) {
+		r->sent.finished = true;
+		r->held = r->out.n - before;
+		call->finish = mw_arena_dup(call->arena, chunk->finish);
+		return;
 	}
+	release(r);
+	r->sent.begun = true;
+	if (chunk->only_usage && !call->include_usage)
+		r->out.n = before; /* asked for by us, not by the client */
+}
+
+/* A chunk that goes through as bytes; one that deviates is translated, and all that follow with it. So
+ * is one that has more of a choice after its finish: some servers tell the finish early, or twice. */
+static bool pass_event(struct mw_walk *walk, const struct mw_sse_event *e)
+{
+	struct mw_reader *r = &walk->reader;
+	if (is_done(e->data))
+		return pass_end(walk);
 	struct mw_pass_chunk chunk;
 	size_t before = r->out.n;
-	if (mw_pass_event(e->data, walk->client_model_json, &r->out, &call->usage, &chunk) !=
-	    MW_PASS_OK)
-		return translate_event(walk, e);
-	if (chunk.only_usage && !call->include_usage)
-		r->out.n = before; /* asked for by us, not by the client */
-	r->progress += chunk.content || chunk.finish.p;
-	r->passed = true;
-	if (chunk.finish.p) {
-		r->finished = true;
-		call->finish = mw_arena_dup(call->arena, chunk.finish);
+	enum mw_pass passed = mw_pass_event(
+	    e->data, walk->client_model_json, &r->sent, &r->out, &walk->call.usage, &chunk);
+	if (passed == MW_PASS_OK && (chunk.only_usage || !r->sent.finished)) {
+		pass_chunk(walk, &chunk, before);
+		return true;
 	}
-	return true;
+	r->out.n = before;
+	return translate_held(walk) && translate_event(walk, e);
 }
 
 static bool on_event(void *arg, const struct mw_sse_event *e)
@@ -173,7 +218,7 @@ static bool end_of_stream(struct mw_walk *walk)
 	struct mw_reader *r = &walk->reader;
 	if (!after_feed(walk, mw_sse_finish(&r->sse, on_event, walk)))
 		return false;
-	r->whole |= r->finished;
+	r->whole |= r->sent.finished;
 	if (r->stream && !r->whole)
 		r->whole = mw_stream_may_end(r->stream);
 	if (!r->whole)
@@ -186,6 +231,7 @@ static bool end_of_stream(struct mw_walk *walk)
 void mw_reader_finish(struct mw_walk *walk)
 {
 	struct mw_reader *r = &walk->reader;
+	release(r);
 	if (!r->stream) {
 		mw_buf_add(&r->out, MW_STR("data: [DONE]\n\n"));
 		return;

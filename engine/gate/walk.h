@@ -37,13 +37,13 @@ struct mw_reader {
 	int status;
 	bool events;        /* an event stream is being read, event by event */
 	unsigned progress;  /* events that brought content or a finish reason */
-	bool passed;        /* an event has passed as bytes */
-	bool finished;      /* a finish reason has passed as bytes */
 	bool whole;         /* the stream's proper end has come */
+	struct mw_stream_sent sent; /* what has passed as bytes; `finished` also where it is held */
 	struct mw_buf body; /* what came, where it is not read event by event */
 	struct mw_sse sse;
 	struct mw_stream *stream; /* translates; NULL while events pass as bytes */
 	struct mw_buf out;        /* ready for the client, not handed over yet */
+	size_t held; /* at the end of out: a finish that waits, as more of its choice may follow */
 };
 
 struct mw_walk {

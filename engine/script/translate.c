@@ -187,14 +187,26 @@ bool mw_translate_play(const struct mw_translation *t, struct mw_str body,
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
-struct mw_stream *mw_stream_open(const struct mw_translation *t, bool resumed, bool finished)
+static void push_sent(lua_State *L, const struct mw_stream_sent *sent)
+{
+	lua_createtable(L, 0, 4);
+	set_bool(L, "finished", sent->finished);
+	lua_pushnumber(L, sent->calls);
+	lua_setfield(L, -2, "calls");
+	set_str(L, "call_id", sent->call_id);
+	set_bool(L, "bare", sent->bare);
+}
+
+struct mw_stream *mw_stream_open(const struct mw_translation *t, const struct mw_stream_sent *sent)
 {
 	lua_State *L = t->rt->L;
 	struct mw_err err;
 	push_entry(t, MW_ENTRY_OPEN);
 	push_options(L, t);
-	set_bool(L, "resumed", resumed);
-	set_bool(L, "finished", finished);
+	if (sent->begun) {
+		push_sent(L, sent);
+		lua_setfield(L, -2, "sent");
+	}
 	if (!mw_runtime_call(t->rt, 2, 1, &err)) {
 		struct mw_fault fault;
 		(void)broken(t, &err, &fault);

@@ -47,9 +47,16 @@ void mw_translate_failure(
 struct mw_stream;
 enum mw_stream_state { MW_STREAM_EMPTY, MW_STREAM_CONTENT, MW_STREAM_WHOLE };
 
-/* NULL only if lua/ is broken. `resumed`: the beginning of the stream has gone to the client as bytes
- * already; `finished`: its finish reason too. */
-struct mw_stream *mw_stream_open(const struct mw_translation *t, bool resumed, bool finished);
+/* What of the first choice has gone to the client as bytes already, before lua/ takes over. */
+struct mw_stream_sent {
+	bool begun, finished;  /* its beginning; its finish reason */
+	unsigned calls;	       /* tool calls begun */
+	struct mw_str call_id; /* of the last one */
+	bool bare;	       /* it has no arguments yet */
+};
+
+/* NULL only if lua/ is broken. */
+struct mw_stream *mw_stream_open(const struct mw_translation *t, const struct mw_stream_sent *sent);
 void mw_stream_close(struct mw_stream *s); /* takes NULL */
 /* One event of the provider; what the client is to get is appended to out. False: the provider
  * reported an error inside the stream, or the event cannot be read. */

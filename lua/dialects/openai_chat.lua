@@ -143,10 +143,24 @@ Decoder.__index = Decoder
 
 function dialect.decoder(ctx)
 	local text = { kind = "text", index = 0, text = "" }
-	return setmetatable({
+	local self = setmetatable({
 		text = text, text_only = { text }, -- given again and again: one piece of text is the usual event
 		choices = {}, order = {}, started = false, ended = ctx.finished or false,
 	}, Decoder)
+	if ctx.sent then
+		self:take_over(ctx.sent)
+	end
+	return self
+end
+
+-- The calls that have passed as bytes: their pieces may go on, and the next one has the next place.
+function Decoder:take_over(sent)
+	local choice = self:choice(0)
+	for i = 1, sent.calls do
+		local last = i == sent.calls
+		choice.calls[i] = { slot = i - 1, id = last and sent.call_id or "", told = true, empty = last and sent.bare }
+		choice.slots[i - 1] = choice.calls[i]
+	end
 end
 
 function Decoder:choice(index)
@@ -415,8 +429,10 @@ function Encoder:choice(index)
 			self:begin({})
 		end
 		local head = ('%s{"index":%d,"delta":{'):format(self.head, index)
-		choice = { head = head, text_head = head .. '"content":', started = self.ctx.resumed or false,
-			finished = self.ctx.finished or false }
+		-- what passed as bytes was of the first choice
+		local sent = index == 0 and self.ctx.sent
+		choice = { head = head, text_head = head .. '"content":', started = sent and true or false,
+			finished = sent and sent.finished or false }
 		self.choices[index] = choice
 	end
 	return choice

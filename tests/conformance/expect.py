@@ -2,7 +2,7 @@
 """What a recorded exchange means, said in OpenAI's words: computed from the provider's raw answer, without any of
 Moonweir's code, so that what the gateway makes of it can be compared.
 
-    of(exchange) -> {"choices": [...], "usage": {...} or None}   or {"error": {...}}
+    of(exchange) -> {"choices": [...], "usage": {...} or None}   and "error": {...} where it is one, or ends in one
 
 A choice is {"index", "content", "reasoning", "refusal", "calls": [(name, arguments)], "finish", "signatures": [...]}.
 `content` is text, "" where there is none; arguments are parsed JSON (the text itself where it is none); signatures are
@@ -159,9 +159,12 @@ def openai_usage(counts):
         return None
     reasoning = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     prompt, completion = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
-    if counts.get("total_tokens") == prompt + completion + reasoning:
-        completion += reasoning
     details = counts.get("prompt_tokens_details") or {}
+    apart = (counts.get("total_tokens") or 0) - prompt - completion
+    if apart > 0 and apart == details.get("audio_tokens"):  # Mistral counts audio apart from the prompt
+        prompt += apart
+    elif apart > 0:  # xAI counts reasoning apart from the completion, Google without telling of it
+        completion += apart
     cached = details.get("cached_tokens") or counts.get("prompt_cache_hit_tokens") or counts.get("num_cached_tokens")
     return usage(prompt, completion, cached, details.get("cache_write_tokens"), reasoning)
 
@@ -207,13 +210,14 @@ def openai(reply):
 
 
 def openai_stream(text):
-    choices, words, pieces, counts = {}, {}, {}, None
+    choices, words, pieces, counts, error = {}, {}, {}, None, None
     for _, data in sse(text):
         if data == "[DONE]":
             break
         chunk = json.loads(data)
         if chunk.get("error"):
-            return {"error": chunk["error"]}
+            error = chunk["error"]
+            break
         counts = chunk.get("usage") or counts
         for given in chunk.get("choices") or []:
             i = given.get("index", 0)
@@ -234,7 +238,8 @@ def openai_stream(text):
     for i, c in choices.items():
         c["calls"] = [(p["name"], parsed(p["text"])) for p in pieces.get(i, [])]
         c["finish"] = openai_finish(c, words[i])
-    return {"choices": [choices[i] for i in sorted(choices)], "usage": openai_usage(counts)}
+    result = {"choices": [choices[i] for i in sorted(choices)], "usage": openai_usage(counts)}
+    return dict(result, error=error) if error else result
 
 
 # ---------------------------------------------------------------------------------------------- both ends
@@ -256,7 +261,7 @@ def of(exchange):
     response, kind = exchange["response"], family(exchange)
     text, streamed = response["body"], response.get("stream_format") == "sse"
     if response["status"] >= 300:
-        return {"error": {"status": response["status"], "message": error_words(text)}}
+        return {"error": {"status": response["status"], "message": error_words(text), **error_kind(text)}}
     if kind == "anthropic":
         if streamed:
             return anthropic_stream(text)
@@ -285,13 +290,37 @@ def error_words(text):
     return str(body)
 
 
+def error_kind(text):
+    """The provider's own words for the kind of an error: its type, which Google calls `status`, and its code."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    body = body[0] if isinstance(body, list) else body
+    error = body["error"] if isinstance(body.get("error"), dict) else body
+    kind = next((error[k] for k in ("type", "status") if isinstance(error.get(k), str)), None)
+    code = error.get("code")
+    return {"type": kind, "code": code if isinstance(code, str) else None}
+
+
 def of_client_reply(reply):
     """The same of a whole OpenAI reply that a client got."""
     result = openai(reply)
+    result["usage"] = client_usage(reply.get("usage"))
     for c, given in zip(result.get("choices", []), reply.get("choices", [])):
         message = given["message"]
         c["signatures"] = list(signatures(message))
     return result
+
+
+def client_usage(counts):
+    """A usage as clients read it: every token in the place that OpenAI has for it."""
+    if not counts:
+        return None
+    prompt, completion = counts["prompt_tokens"], counts["completion_tokens"]
+    assert counts["total_tokens"] == prompt + completion, counts
+    inn, out = counts.get("prompt_tokens_details") or {}, counts.get("completion_tokens_details") or {}
+    return usage(prompt, completion, inn.get("cached_tokens"), inn.get("cache_write_tokens"), out.get("reasoning_tokens"))
 
 
 def signatures(message):
@@ -305,19 +334,25 @@ def signatures(message):
         yield own["thought_signature"]
 
 
-def of_client_stream(text):
-    """The same of a stream that a client got; what it must look like anyway is checked here: a role first, a finish
-    once, everything of a choice before its finish."""
+def of_client_stream(text, one_role=True):
+    """The same of a stream that a client got; what it must look like anyway is checked here: a role first (and never
+    again, where `one_role`), a finish once, everything of a choice before its finish, a place for each call."""
     result = openai_stream(text)
-    found, finished, roles = {}, set(), set()
+    found, finished, roles, calls = {}, set(), set(), {}
     assert text.endswith("data: [DONE]\n\n"), "no [DONE] at the end"
     for _, data in sse(text)[:-1]:
         chunk = json.loads(data)
+        result["usage"] = client_usage(chunk.get("usage")) or result["usage"]
         for given in chunk.get("choices", []):
             i, delta = given["index"], given["delta"]
             assert i not in finished, "something came after the finish"
-            assert (i in roles) == ("role" not in delta), "the role comes once, first"
+            assert "role" in delta or i in roles, "the role comes first"
+            assert not (one_role and i in roles and "role" in delta), "the role comes once"
             roles.add(i)
+            for call in delta.get("tool_calls") or []:
+                place = i, call["index"]
+                assert calls.setdefault(place, call.get("id")), "a call without an id"
+                assert call.get("id") in (None, calls[place]), "two calls in one place"
             found.setdefault(i, []).extend(signatures(delta))
             if given["finish_reason"]:
                 finished.add(i)
@@ -325,3 +360,22 @@ def of_client_stream(text):
     for c in result.get("choices", []):
         c["signatures"] = found.get(c["index"], [])
     return result
+
+
+def check_same(want, got):
+    """What a client got says what the provider said."""
+    assert len(want["choices"]) == len(got["choices"])
+    for w, g in zip(want["choices"], got["choices"]):
+        for name in ("index", "content", "reasoning", "refusal", "calls", "finish"):
+            a, b = w[name], g[name]
+            if name == "calls":
+                a, b = list(map(tuple, a)), list(map(tuple, b))
+            assert a == b, "choice %d, %s" % (w["index"], name)
+        for signature in filter(None, w["signatures"]):
+            assert signature in g["signatures"]
+    check_usage(want["usage"], got["usage"] or {})
+
+
+def check_usage(want, got):
+    for name, count in (want or {}).items():
+        assert got[name] == count, "usage.%s: %s, not %s" % (name, got[name], count)

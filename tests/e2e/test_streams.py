@@ -230,6 +230,73 @@ def test_one_odd_chunk_does_not_spoil_a_stream(gateway, upstream, odd, include_u
         counts(gw, "moonweir_completion_tokens_total", 7)
 
 
+def piece(index, ident=None, name=None, arguments=None):
+    """A chunk with a piece of a tool call."""
+    called = {k: v for k, v in (("name", name), ("arguments", arguments)) if v is not None}
+    call = {"index": index, **({"id": ident, "type": "function"} if ident else {}), "function": called}
+    return openai.chunk({"tool_calls": [call]})
+
+
+BEGUN = [openai.chunk({"role": "assistant", "content": None}), piece(0, "call_a", "weather", ""), piece(0, None, None, '{"ci'),
+         piece(0, None, None, 'ty": "Paris"}')]
+ODD_CALLS = {
+    "a chunk of another shape amid the arguments": [*BEGUN[:3], {k: v for k, v in BEGUN[3].items() if k != "id"},
+                                                    piece(1, "call_b", "time", "{}"), openai.chunk({}, "tool_calls")],
+    "the same place for all": [*BEGUN, piece(0, "call_b", "time", "{}"), openai.chunk({}, "tool_calls")],
+    "the same place, and arguments in pieces": [*BEGUN, piece(0, "call_b", "time", ""), piece(0, None, None, "{}"),
+                                                openai.chunk({}, "tool_calls")],
+    "the id in every piece": [BEGUN[0], *(piece(0, "call_a", "weather", a) for a in ('{"ci', 'ty": "Paris"', "}")),
+                              piece(1, "call_b", "time", "{}"), openai.chunk({}, "tool_calls")],
+    "no arguments": [*BEGUN, piece(1, "call_b", "time", ""), openai.chunk({}, "tool_calls")],
+    "no arguments, before another": [BEGUN[0], piece(0, "call_b", "time", ""), piece(1, "call_a", "weather", '{"city": "Paris"}'),
+                                     openai.chunk({}, "tool_calls")],
+    "the finish in the last piece": [*BEGUN, {**piece(1, "call_b", "time", "{}"), "choices": [
+        {**piece(1, "call_b", "time", "{}")["choices"][0], "finish_reason": "tool_calls"}]}],
+    "another word for the finish": [*BEGUN, piece(1, "call_b", "time", "{}"), openai.chunk({}, "eos")],
+}
+
+
+@pytest.mark.parametrize("odd", ODD_CALLS)
+def test_odd_tool_calls_are_mended(gateway, upstream, odd):
+    events = one(gateway, upstream(stream([event(c) for c in ODD_CALLS[odd]], event("[DONE]")))).stream_events()
+    calls = {ident: (name, json.loads(arguments)) for ident, name, arguments in calls_in(events)}
+    assert calls == {"call_a": ("weather", {"city": "Paris"}), "call_b": ("time", {})}
+    assert finishes(events) == ["tool_calls"]
+
+
+AFTER_FINISH = {
+    "the finish again": [openai.chunk({"content": ""}, "stop")],
+    "usage with an empty choice": [{**openai.chunk({"role": "assistant", "content": ""}), "usage": openai.message()["usage"]}],
+    "text": [openai.chunk({"content": "!"})],
+    "nothing": [],
+}
+
+
+@pytest.mark.parametrize("end_mark", [True, False])
+@pytest.mark.parametrize("after", AFTER_FINISH)
+def test_nothing_of_a_choice_comes_after_its_finish(gateway, upstream, after, end_mark):
+    said = [openai.chunk({"role": "assistant", "content": ""}), openai.chunk({"content": "hello"}), openai.chunk({}, "stop")]
+    up = upstream(stream([event(c) for c in said + AFTER_FINISH[after]], [event("[DONE]")] * end_mark))
+    events = one(gateway, up).stream_events(stream_options={"include_usage": True})
+    check_whole(events, "hello!" if after == "text" else "hello")
+    *before, last = [c for c in chunks(events) if c["choices"]]
+    assert last["choices"][0]["finish_reason"] == "stop" and not any(c.get("usage") for c in before)
+    assert sum(bool(c.get("usage")) for c in chunks(events)) == ("usage" in after)
+
+
+def test_a_choice_may_end_before_another_begins(gateway, upstream):
+    def choice(index, delta, finish=None):
+        return event({**openai.chunk({}), "choices": [{"index": index, "delta": delta, "finish_reason": finish}]})
+    up = upstream(stream([[choice(i, {"role": "assistant", "content": ""}), choice(i, {"content": "abc"[i]}),
+                           choice(i, {}, "stop")] for i in range(3)], event("[DONE]")))
+    choices = [c["choices"][0] for c in chunks(one(gateway, up).stream_events(n=3))]
+    for i in range(3):
+        mine = [c for c in choices if c["index"] == i]
+        assert mine[0]["delta"]["role"] == "assistant" and not any("role" in c["delta"] for c in mine[1:])
+        assert "".join(c["delta"].get("content") or "" for c in mine) == "abc"[i]
+        assert [c["finish_reason"] for c in mine if c["finish_reason"]] == ["stop"]
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_stream_may_be_cut_anywhere(gateway, upstream, vendor):
     """The same bytes in pieces of 1 to 7: cut inside UTF-8, escapes, names, line ends."""

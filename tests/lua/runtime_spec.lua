@@ -74,11 +74,37 @@ describe("a stream", function()
 	end)
 
 	it("that begins where bytes have gone before tells no role or finish again", function()
-		local stream = open(2, { resumed = true, finished = true })
+		local stream = open(2, { sent = { finished = true, calls = 0 } })
 		local text = stream:event("", '{"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}')
 		assert.is_nil(text:find('"role"', 1, true))
 		assert.is_true(stream:whole())
 		assert.are.equal("data: [DONE]\n\n", stream:finish())
+	end)
+
+	it("that begins after calls which passed as bytes goes on with them and counts on", function()
+		local function delta(piece)
+			return '{"choices":[{"index":0,"delta":{"tool_calls":[' .. piece .. ']}}]}'
+		end
+		local stream = open(2, { sent = { calls = 2, call_id = "b", bare = true } })
+		local text = {
+			stream:event("", delta '{"index":0,"function":{"arguments":"x"}}'),
+			stream:event("", delta '{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}'),
+			stream:event("", delta '{"index":0,"id":"c","function":{"name":"f","arguments":"}"}}'),
+		}
+		table.insert(text, (stream:event("", "[DONE]")))
+		local found = {}
+		for _, data in ipairs(text) do
+			for line in tostring(data):gmatch("data: ([^\n]+)") do
+				local choice = json.decode(line).choices[1]
+				for _, piece in ipairs(choice.delta.tool_calls or {}) do
+					table.insert(found, ("%d %s %s"):format(piece.index, piece.id or "-", piece["function"].arguments))
+				end
+				if choice.finish_reason ~= json.null then
+					table.insert(found, choice.finish_reason)
+				end
+			end
+		end
+		assert.are.same({ "0 - x", "2 c {", "2 - }", "1 - {}", "tool_calls" }, found)
 	end)
 
 	it("that ends without content is no answer", function()

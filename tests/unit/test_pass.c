@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -159,7 +160,17 @@ static void a_reply_of_another_shape_is_left_to_lua(void **state)
 	    "reason\":\"tool_calls\"}]}",
 	    "{" HEAD
 	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-	    "\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":{}}}]},"
+	    "\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
+	    "\"function\":{\"name\":\"f\",\"arguments\":{}}}]},"
+	    "\"finish_reason\":\"tool_calls\"}]}",
+	    "{" HEAD
+	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
+	    "\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
+	    "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]},"
+	    "\"finish_reason\":\"tool_calls\"}]}",
+	    "{" HEAD
+	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
+	    "\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
 	    "\"finish_reason\":\"tool_calls\"}]}",
 	    "{\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\",\"choices\":[{"
 	    "\"index\":0," MESSAGE ",\"finish_reason\":\"stop\"}]}",
@@ -190,8 +201,9 @@ static void what_is_not_json_is_broken(void **state)
 static enum mw_pass pass_event(
     const char *text, struct mw_buf *out, struct mw_usage *usage, struct mw_pass_chunk *chunk)
 {
+	static const struct mw_stream_sent nothing = {0};
 	mw_buf_clear(out);
-	return mw_pass_event(mw_str(text), MW_STR("\"mine\""), out, usage, chunk);
+	return mw_pass_event(mw_str(text), MW_STR("\"mine\""), &nothing, out, usage, chunk);
 }
 
 static void chunks_say_what_they_bring(void **state)
@@ -247,7 +259,8 @@ static void a_chunk_of_usage_alone_is_told_apart(void **state)
 	mw_buf_init(&out, 65536);
 	assert_int_equal(
 	    pass_event("{" CHUNK
-		       "\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+		       "\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,"
+		       "\"total_tokens\":5}}",
 		&out, &usage, &chunk),
 	    MW_PASS_OK);
 	assert_true(chunk.only_usage);
@@ -256,12 +269,146 @@ static void a_chunk_of_usage_alone_is_told_apart(void **state)
 	mw_buf_deinit(&out);
 }
 
+/* A chunk with this one piece of a tool call, after what has been sent. */
+static bool piece_passes(
+    const char *piece, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
+{
+	char text[512];
+	struct mw_buf out;
+	struct mw_usage usage = {0};
+	snprintf(text, sizeof(text),
+	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{%s}]},"
+	    "\"finish_reason\":null}]}",
+	    piece);
+	mw_buf_init(&out, 65536);
+	enum mw_pass passed =
+	    mw_pass_event(mw_str(text), MW_STR("\"mine\""), sent, &out, &usage, chunk);
+	mw_buf_deinit(&out);
+	return passed == MW_PASS_OK;
+}
+
+#define BEGIN(index, id, arguments)                                                                \
+	"\"index\":" index ",\"id\":\"" id "\",\"type\":\"function\",\"function\":"                \
+	"{\"name\":\"f\",\"arguments\":\"" arguments "\"}"
+#define GO_ON(index, arguments) "\"index\":" index ",\"function\":{\"arguments\":\"" arguments "\"}"
+
+static void a_tool_call_begins_in_the_next_place(void **state)
+{
+	(void)state;
+	static const struct mw_stream_sent none = {0}, one = {.begun = true, .calls = 1},
+					   bare = {.begun = true, .calls = 1, .bare = true};
+	static const struct {
+		const char *piece;
+		const struct mw_stream_sent *sent;
+		bool passes;
+	} cases[] = {
+	    {BEGIN("0", "a", ""), &none, true},
+	    {BEGIN("1", "a", ""), &none, false},
+	    {BEGIN("1", "b", "{}"), &one, true},
+	    {BEGIN("0", "b", "{}"), &one, false},
+	    {BEGIN("1", "b", "{}"), &bare, false},
+	    {BEGIN("0", "", ""), &none, false},
+	    {"\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}", &none, false},
+	    {GO_ON("0", "{"), &none, false},
+	    {GO_ON("0", "{"), &one, true},
+	    {GO_ON("1", "{"), &one, false},
+	};
+	for (size_t i = 0; i < MW_LEN(cases); i++) {
+		struct mw_pass_chunk chunk;
+		assert_int_equal(
+		    piece_passes(cases[i].piece, cases[i].sent, &chunk), cases[i].passes);
+	}
+}
+
+static void a_tool_call_without_arguments_is_told(void **state)
+{
+	(void)state;
+	struct mw_stream_sent sent = {0};
+	struct mw_pass_chunk chunk;
+	assert_true(piece_passes(BEGIN("0", "a", ""), &sent, &chunk));
+	assert_true(chunk.bare);
+	assert_int_equal(chunk.calls, 1);
+	assert_true(mw_str_is(chunk.call_id, "a"));
+	sent = (struct mw_stream_sent){.begun = true, .calls = 1, .bare = true};
+	assert_true(piece_passes(GO_ON("0", ""), &sent, &chunk));
+	assert_true(chunk.bare);
+	assert_true(piece_passes(GO_ON("0", "{"), &sent, &chunk));
+	assert_false(chunk.bare);
+	assert_int_equal(chunk.calls, 0);
+}
+
+static void a_finish_passes_when_the_last_call_has_its_arguments(void **state)
+{
+	(void)state;
+	static const char finish[] = "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{},"
+				     "\"finish_reason\":\"tool_calls\"}]}";
+	struct mw_stream_sent sent = {.begun = true, .calls = 1};
+	struct mw_buf out;
+	struct mw_usage usage = {0};
+	struct mw_pass_chunk chunk;
+	mw_buf_init(&out, 65536);
+	assert_int_equal(
+	    mw_pass_event(mw_str(finish), MW_STR("\"m\""), &sent, &out, &usage, &chunk),
+	    MW_PASS_OK);
+	sent.bare = true;
+	assert_int_equal(
+	    mw_pass_event(mw_str(finish), MW_STR("\"m\""), &sent, &out, &usage, &chunk),
+	    MW_PASS_DEVIATES);
+	mw_buf_deinit(&out);
+}
+
+static void usage_passes_when_it_adds_up(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *usage;
+		enum mw_pass passed;
+	} cases[] = {
+	    {"null", MW_PASS_OK},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}", MW_PASS_OK},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":2}", MW_PASS_DEVIATES},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":null,\"total_tokens\":null}",
+		MW_PASS_DEVIATES},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":25,"
+	     "\"completion_tokens_details\":{\"reasoning_tokens\":20}}",
+		MW_PASS_DEVIATES},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5,"
+	     "\"num_cached_tokens\":2}",
+		MW_PASS_DEVIATES},
+	    {"{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5,"
+	     "\"prompt_cache_hit_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":2}}",
+		MW_PASS_OK},
+	    {"{\"prompt_tokens\":9007199254740992,\"completion_tokens\":0,"
+	     "\"total_tokens\":9007199254740992}",
+		MW_PASS_DEVIATES},
+	    {"7", MW_PASS_DEVIATES},
+	};
+	for (size_t i = 0; i < MW_LEN(cases); i++) {
+		char text[1024];
+		struct mw_call call;
+		struct mw_str out;
+		snprintf(text, sizeof(text),
+		    "{" HEAD "\"choices\":[{\"index\":0," MESSAGE
+		    ",\"finish_reason\":\"stop\"}],\"usage\":%s}",
+		    cases[i].usage);
+		assert_int_equal(pass_reply(text, &call, &out), cases[i].passed);
+		assert_true(call.usage.reported == (cases[i].passed == MW_PASS_OK && i > 0));
+	}
+}
+
 static void a_chunk_of_another_shape_is_left_to_lua(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
 	    "{\"error\":{\"message\":\"no\"}}",
 	    "{" CHUNK "\"choices\":[]}",
+	    "{" CHUNK "\"service_tier\":\"on_demand\",\"choices\":[{\"index\":0,\"delta\":{"
+	    "\"content\":\"a\"},\"finish_reason\":null}]}",
+	    "{" CHUNK
+	    "\"choices\":[{\"index\":1,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}",
+	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":"
+	    "\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+	    "\"finish_reason\":\"tool_calls\"}]}",
 	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}",
 	    "{" CHUNK "\"choices\":[{\"index\":0,\"finish_reason\":null}]}",
 	    "{" CHUNK "\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}",
@@ -304,6 +451,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_is_not_json_is_broken, make_arena, free_arena),
 	    cmocka_unit_test(chunks_say_what_they_bring),
 	    cmocka_unit_test(a_chunk_of_usage_alone_is_told_apart),
+	    cmocka_unit_test(a_tool_call_begins_in_the_next_place),
+	    cmocka_unit_test(a_tool_call_without_arguments_is_told),
+	    cmocka_unit_test(a_finish_passes_when_the_last_call_has_its_arguments),
+	    cmocka_unit_test_setup_teardown(usage_passes_when_it_adds_up, make_arena, free_arena),
 	    cmocka_unit_test(a_chunk_of_another_shape_is_left_to_lua),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
