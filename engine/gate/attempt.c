@@ -148,8 +148,9 @@ static void on_timer(void *arg)
 		return;
 	}
 	drop(walk);
-	if (walk->reader.whole) {
-		conclude(walk, true);
+	if (walk->reader.whole || walk->reader.status >= 400) {
+		/* of a failure, the words that have come must do */
+		conclude(walk, walk->reader.whole || mw_reader_end(walk));
 		return;
 	}
 	bool first = walk->first_by_us && !walk->paused && walk->first_by_us <= now;
@@ -165,11 +166,15 @@ static void on_timer(void *arg)
 
 static void on_head(void *arg, const struct mw_exchange_head *head)
 {
+	enum { FAILURE_US = 5000000 }; /* for the words of a failure: the attempt is lost anyway */
 	struct mw_walk *walk = arg;
 	walk->attempt.status = head->status;
-	walk->attempt.retry_after_us =
-	    head->status >= 400 ? mw_retry_after(head, mw_env_wall(walk->call.env)) : 0;
 	mw_reader_head(walk, head);
+	if (head->status < 400)
+		return;
+	walk->attempt.retry_after_us = mw_retry_after(head, mw_env_wall(walk->call.env));
+	walk->total_by_us = sooner(walk->total_by_us, now_of(walk) + FAILURE_US);
+	arm(walk);
 }
 
 /* Hands what is ready to the client, if there is content in it. */

@@ -337,6 +337,20 @@ def test_a_wish_holds_for_its_target_also_when_another_was_asked_between(gateway
     assert len(first) == 2 and seconds_between(first) >= 0.99
 
 
+@pytest.mark.slow
+def test_the_words_of_a_failure_are_not_waited_for_long(gateway, upstream, good):
+    """A provider that says 503 and then stalls has failed; the client's time is for those that answer."""
+    stalls = upstream([head(503, {"content-length": "500", "content-type": "text/plain"}), send("overl"), silence()])
+    gw = gateway({"model_list": [target("stalls", stalls), target("x", stalls, name="lonely"),
+                                 target("good", good, name="spare")],
+                  "router_settings": {"num_retries": 0, "fallbacks": [{"m": ["spare"]}]}})
+    began = time.monotonic()
+    both = together(lambda i: gw.chat(model=["m", "lonely"][i]), 2)
+    assert time.monotonic() - began < patience(8)
+    assert both[0].content == "good"
+    assert both[1].status == 503 and "overl" in both[1].error["message"]
+
+
 def test_a_target_that_lacks_a_parameter_costs_no_attempt(gateway, upstream, good):
     """Without retries the other target of the group answers nevertheless."""
     lacks = upstream(anthropic.chat("never"))
