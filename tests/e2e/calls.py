@@ -91,3 +91,14 @@ def check_broken(events, text):
     assert set(last) == {"error"} and {"message", "type", "param", "code"} <= set(error), last
     assert error["message"] and isinstance(error["code"], str), error
     return error
+
+
+def alone(gateway, up, retries=1, **settings):
+    """One model `m` with one target."""
+    return gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": retries, **settings}})
+
+
+def policy(hooks, kind="rewrite", name="mine", params=""):
+    """The text of a policy; its hooks begin in line 2."""
+    manifest = '{ name = "%s", api = 1, kind = "%s", summary = "For a test.", params = { %s } }' % (name, kind, params)
+    return "local P = mw.policy %s\n%s\nreturn P\n" % (manifest, hooks.strip("\n"))

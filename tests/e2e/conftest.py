@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from harness import Gateway, Nobody, Upstream
+from calls import policy
+from harness import Gateway, Nobody, Upstream, model, openai
 
 started = pytest.StashKey()
 
@@ -76,3 +77,20 @@ def certificate(tmp_path_factory):
                     "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
                     "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
     return files
+
+
+@pytest.fixture
+def good(upstream):
+    """A provider that answers "hello", whole or streamed."""
+    return upstream(openai.chat_or_stream())
+
+
+@pytest.fixture
+def ruled(gateway, good):
+    """ruled(hooks, kind=…): a gateway with one policy and, unless said otherwise, one model."""
+    def start(hooks, kind="rewrite", models=None, params="", given=None, bound=None, **settings):
+        item = {"path": "mine.lua", **({"params": given} if given else {}), **({"models": bound} if bound else {})}
+        return gateway({"model_list": models or [model("m", good)], "policies": [item],
+                        "router_settings": {"num_retries": 0, **settings}},
+                       files={"mine.lua": policy(hooks, kind, params=params)})
+    return start

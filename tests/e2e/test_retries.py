@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What is tried again, when, and where: retries, Retry-After, fallbacks, cooldowns, deadlines."""
-import socket
+"""What is tried again, when, and where: retries, Retry-After, fallbacks, cooldowns."""
 import time
 from email.utils import formatdate
 
 import pytest
 
-from calls import answered_by, check_broken, check_whole, counts, seconds_between, target, together
-from harness import (anthropic, chunk, close, drip, event, gemini, head, in_turn, model, openai, patience, reply, reset,
-                     send, silence, stream, until, wait)
+from calls import alone, answered_by, check_whole, counts, seconds_between, target, together
+from harness import (anthropic, close, event, gemini, head, in_turn, model, openai, patience, reply, reset, send,
+                     silence, stream, until)
 from harness.wire import request_bytes
 
 AT_ONCE = {"retry-after-ms": "1"}                         # without it the gateway backs off for a quarter of a second
@@ -18,11 +17,6 @@ AT_ONCE = {"retry-after-ms": "1"}                         # without it the gatew
 def good(upstream):
     """A provider that answers "good", whole or streamed."""
     return upstream(openai.chat_or_stream("go", "od"))
-
-
-def alone(gateway, up, retries=1, **settings):
-    """One model `m` with one target."""
-    return gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": retries, **settings}})
 
 
 # ---------------------------------------------------------------------------------------------------- what is tried
@@ -475,171 +469,3 @@ def test_the_clients_own_mistakes_cool_nobody(gateway, upstream):
     for n in range(1, 5):
         assert gw.chat().status == 400
         assert len(up.requests) == n
-
-
-# -------------------------------------------------------------------------------------------------------- deadlines
-# 504 (408 with LiteLLM), after the time that was set and not much later.
-
-class Deaf:
-    """A port that takes no more connections: its backlog is full."""
-
-    def __init__(self):
-        self.sock = socket.socket()
-        self.sock.bind(("127.0.0.1", 0))
-        self.sock.listen(0)
-        self.url = "http://127.0.0.1:%d" % self.sock.getsockname()[1]
-        self.fill = []
-        for _ in range(8):
-            self.fill.append(socket.socket())
-            self.fill[-1].setblocking(False)
-            self.fill[-1].connect_ex(self.sock.getsockname())
-
-    def close(self):
-        for sock in [self.sock, *self.fill]:
-            sock.close()
-
-
-@pytest.fixture
-def deaf():
-    port = Deaf()
-    yield port
-    port.close()
-
-
-def beat(line):
-    """Comments for ever."""
-    while True:
-        chunk(": still here\n\n")(line)
-        wait(30)(line)
-
-
-STALLS = {
-    "no head": [silence()],
-    "half a head": [send("HTTP/1.1 200 OK\r\ncontent-ty"), silence()],
-    "a head that drips": drip("HTTP/1.1 200 OK\r\n" + "x: " + "y" * 4000, every_ms=20),
-    "headers, then silence": [head(200, {"content-type": "application/json", "content-length": "1000"}), silence()],
-    "white space that drips": [head(200, {"content-type": "application/json", "transfer-encoding": "chunked"}),
-                               drip(b"1\r\n \r\n" * 1000, every_ms=30, size=6)],
-    "half an answer": [head(200, {"content-type": "application/json", "content-length": "1000"}),
-                       send('{"id": "chatcmpl-1", "object"'), silence()],
-}
-STREAM_STALLS = {
-    **STALLS,
-    "headers of a stream, then silence": stream(silence()),
-    "a role, then silence": stream(openai.events()[:1], silence()),
-    "comments for ever": stream(beat),
-    "a role and comments for ever": stream(openai.events()[:1], beat),
-    "an event that drips": stream(*[[wait(30), chunk("d")] for _ in range(500)]),
-    "empty pieces for ever": stream(*[[event(openai.chunk({"content": ""})), wait(30)] for _ in range(500)]),
-}
-
-
-def check_time(began, seconds):
-    took = time.monotonic() - began
-    assert seconds * 0.95 <= took <= patience(seconds + 0.7), took
-
-
-@pytest.mark.parametrize("stall", STALLS)
-def test_a_whole_answer_has_its_time(gateway, upstream, good, stall):
-    up = upstream(STALLS[stall])
-    gw = gateway({"model_list": [model("m", up), model("spare", good)],
-                  "router_settings": {"num_retries": 0, "timeout": 0.25}})
-    began = time.monotonic()
-    answer = gw.chat()
-    check_time(began, 0.25)
-    assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
-    assert up.request.wait_left(1)
-    assert gw.chat(fallbacks=["spare"]).content == "good"
-
-
-@pytest.mark.parametrize("stall", STREAM_STALLS)
-def test_the_first_content_of_a_stream_has_its_time(gateway, upstream, good, stall):
-    up = upstream(STREAM_STALLS[stall])
-    gw = gateway({"model_list": [model("m", up), model("spare", good)],
-                  "router_settings": {"num_retries": 0, "timeout": 30, "stream_timeout": 0.25}})
-    began = time.monotonic()
-    answer = gw.chat(stream=True)
-    check_time(began, 0.25)
-    assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
-    assert up.request.wait_left(1)
-    check_whole(gw.stream_events(fallbacks=["spare"]), "good")
-
-
-def test_a_connection_that_is_not_taken_counts_as_time(gateway, deaf, good):
-    gw = gateway({"model_list": [model("m", deaf), model("spare", good)],
-                  "router_settings": {"num_retries": 0, "timeout": 0.4, "stream_timeout": 0.4}})
-    began = time.monotonic()
-    assert gw.chat().status in (408, 504)
-    check_time(began, 0.4)
-    assert gw.chat(fallbacks=["spare"]).content == "good"
-    check_whole(gw.stream_events(fallbacks=["spare"]), "good")
-
-
-@pytest.mark.parametrize("where, settings, params, body", [
-    ("router", {"router_settings": {"timeout": 0.3}}, {}, {}),
-    ("litellm", {"litellm_settings": {"request_timeout": 0.3}}, {}, {}),
-    ("target", {"router_settings": {"timeout": 30}}, {"timeout": 0.3}, {}),
-    ("body", {"router_settings": {"timeout": 30}}, {}, {"timeout": 0.3}),
-    ("stream: router", {"router_settings": {"stream_timeout": 0.3}}, {}, {"stream": True}),
-    ("stream: target", {"router_settings": {"stream_timeout": 30}}, {"stream_timeout": 0.3}, {"stream": True}),
-    ("stream: body", {"router_settings": {"stream_timeout": 30}}, {}, {"stream": True, "stream_timeout": 0.3}),
-    ("stream: the whole answer's", {"router_settings": {"timeout": 0.3}}, {}, {"stream": True}),
-])
-def test_the_time_is_set_by(gateway, upstream, where, settings, params, body):
-    gw = gateway({"model_list": [model("m", upstream([silence()]), num_retries=0, **params)], **settings})
-    began = time.monotonic()
-    assert gw.chat(**body).status in (408, 504)
-    check_time(began, 0.3)
-
-
-def test_the_time_of_the_whole_answer_counts_for_a_stream_too(gateway, upstream):
-    up = upstream(openai.stream(*["a"] * 500, pace=40))
-    gw = alone(gateway, up, timeout=0.5)
-    began = time.monotonic()
-    events = gw.stream_events()
-    check_time(began, 0.5)
-    check_broken(events, "a" * (len(events) - 2))
-    assert up.request.wait_left(1)
-
-
-@pytest.mark.parametrize("settings, params", [({"stream_timeout": 0.4}, {}), ({}, {"stream_timeout": 0.4})],
-                         ids=["router", "target"])
-@pytest.mark.parametrize("rest", [silence(), beat], ids=["silence", "comments"])
-def test_a_stream_that_falls_silent_ends_in_time(gateway, upstream, settings, params, rest):
-    up = upstream(stream(openai.events("a", "b")[:3], rest))
-    gw = gateway({"model_list": [model("m", up, **params)],
-                  "router_settings": {"num_retries": 2, "timeout": 30, **settings}})
-    began = time.monotonic()
-    assert check_broken(gw.stream_events(), "ab")["type"] == "timeout_error"
-    check_time(began, 0.4)
-    assert up.request.wait_left(1)
-
-
-def test_a_slow_but_steady_stream_is_let_live(gateway, upstream):
-    up = upstream(openai.stream(*"steady", pace=120))
-    gw = alone(gateway, up, timeout=30, stream_timeout=0.4)
-    check_whole(gw.stream_events(), "steady")
-
-
-def test_a_slow_client_does_not_use_up_the_streams_time(gateway, upstream):
-    """While the client takes nothing, the provider is not the one that is silent."""
-    up = upstream(stream([event(openai.chunk({"content": "x" * 60000})) for _ in range(300)],
-                         openai.events(usage=False)[1:]))
-    gw = alone(gateway, up, timeout=30, stream_timeout=0.3)
-    wire = gw.connect(receive_buffer=8192)
-    wire.request("POST", "/v1/chat/completions",
-                 {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
-    events = wire.events()
-    next(events)
-    began = time.monotonic()
-    until(lambda: time.monotonic() - began > 0.8)         # nothing to wait for: the time itself is the condition
-    assert list(events)[-1].data == "[DONE]"
-    wire.close()
-
-
-def test_each_attempt_has_the_whole_time(gateway, upstream):
-    up = upstream(in_turn([wait(5000)], openai.chat("good")))
-    gw = alone(gateway, up, timeout=0.3)
-    answer = gw.chat()
-    assert (answer.status, answer.content) == (200, "good")
-    assert len(up.requests) == 2
