@@ -437,6 +437,10 @@ static bool delta_fits(
 			if (!text_or_null(v))
 				return false;
 			chunk->content |= filled(v);
+		} else if (is_name(name, "role")) {
+			if (!mw_json_is(v, "assistant") && v.kind != MW_JSON_NULL)
+				return false;
+			chunk->role = v.kind == MW_JSON_STRING;
 		} else if (is_name(name, "tool_calls")) {
 			if (!pieces_fit(v, sent, chunk))
 				return false;
@@ -446,11 +450,12 @@ static bool delta_fits(
 			chunk->content |= v.kind == MW_JSON_OBJECT;
 		}
 	}
-	return true;
+	return chunk->role == !sent->begun;
 }
 
-/* Of a first choice only: of several, each with a beginning and an end of its own, lua/ keeps account. A
- * finish must not come while the arguments of a call are missing, nor together with a piece of one. */
+/* Of a first choice only: of several, each with a beginning and an end of its own, lua/ keeps account. The
+ * role comes once, first: clients join what is told twice. A finish must not come while the arguments of a
+ * call are missing, nor together with a piece of one. */
 static bool chunk_choice_fits(
     struct mw_json choice, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
 {
@@ -480,7 +485,7 @@ static bool chunk_fits(
 	struct mw_json choice;
 	bool any = false;
 	for (size_t at = 0; mw_json_next(top[CHOICES], &at, &name, &choice); any = true)
-		if (!chunk_choice_fits(choice, sent, chunk))
+		if (any || !chunk_choice_fits(choice, sent, chunk))
 			return false;
 	chunk->only_usage = !any;
 	return any || top[USAGE].kind == MW_JSON_OBJECT;

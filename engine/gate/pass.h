@@ -35,6 +35,7 @@ struct mw_pass_chunk {
 	bool only_usage; /* no choice in it, but usage */
 	struct mw_str
 	    finish; /* of the first choice that has one; slice of the text without quotes */
+	bool role;	       /* the speaker's role */
 	bool called;	       /* part of a tool call */
 	unsigned calls;	       /* tool calls that begin here */
 	struct mw_str call_id; /* of the last of them; slice likewise */

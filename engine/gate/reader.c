@@ -151,7 +151,7 @@ static void pass_chunk(struct mw_walk *walk, const struct mw_pass_chunk *chunk, 
 		return;
 	}
 	release(r);
-	r->sent.begun = true;
+	r->sent.begun |= !chunk->only_usage;
 	if (chunk->only_usage && !call->include_usage)
 		r->out.n = before; /* asked for by us, not by the client */
 }

@@ -334,9 +334,9 @@ def signatures(message):
         yield own["thought_signature"]
 
 
-def of_client_stream(text, one_role=True):
-    """The same of a stream that a client got; what it must look like anyway is checked here: a role first (and never
-    again, where `one_role`), a finish once, everything of a choice before its finish, a place for each call."""
+def of_client_stream(text):
+    """The same of a stream that a client got; what it must look like anyway is checked here: a role first, a finish
+    once, everything of a choice before its finish, a place for each call."""
     result = openai_stream(text)
     found, finished, roles, calls = {}, set(), set(), {}
     assert text.endswith("data: [DONE]\n\n"), "no [DONE] at the end"
@@ -346,8 +346,7 @@ def of_client_stream(text, one_role=True):
         for given in chunk.get("choices", []):
             i, delta = given["index"], given["delta"]
             assert i not in finished, "something came after the finish"
-            assert "role" in delta or i in roles, "the role comes first"
-            assert not (one_role and i in roles and "role" in delta), "the role comes once"
+            assert (i in roles) == (delta.get("role") is None), "the role comes once, first"
             roles.add(i)
             for call in delta.get("tool_calls") or []:
                 place = i, call["index"]

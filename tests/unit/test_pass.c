@@ -201,9 +201,9 @@ static void what_is_not_json_is_broken(void **state)
 static enum mw_pass pass_event(
     const char *text, struct mw_buf *out, struct mw_usage *usage, struct mw_pass_chunk *chunk)
 {
-	static const struct mw_stream_sent nothing = {0};
+	static const struct mw_stream_sent begun = {.begun = true};
 	mw_buf_clear(out);
-	return mw_pass_event(mw_str(text), MW_STR("\"mine\""), &nothing, out, usage, chunk);
+	return mw_pass_event(mw_str(text), MW_STR("\"mine\""), &begun, out, usage, chunk);
 }
 
 static void chunks_say_what_they_bring(void **state)
@@ -214,9 +214,6 @@ static void chunks_say_what_they_bring(void **state)
 		bool content;
 		const char *finish;
 	} cases[] = {
-	    {"{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":"
-	     "\"\"},\"finish_reason\":null}]}",
-		false, NULL},
 	    {"{" CHUNK
 	     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}",
 		true, NULL},
@@ -269,6 +266,30 @@ static void a_chunk_of_usage_alone_is_told_apart(void **state)
 	mw_buf_deinit(&out);
 }
 
+static void the_role_comes_once_and_first(void **state)
+{
+	(void)state;
+	static const char with[] = "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"role\":"
+				   "\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}";
+	static const char without[] =
+	    "{" CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"role\":null,"
+	    "\"content\":\"a\"},\"finish_reason\":null}]}";
+	struct mw_buf out;
+	struct mw_usage usage = {0};
+	struct mw_pass_chunk chunk;
+	mw_buf_init(&out, 65536);
+	for (int begun = 0; begun < 2; begun++) {
+		struct mw_stream_sent sent = {.begun = begun};
+		enum mw_pass with_role =
+		    mw_pass_event(mw_str(with), MW_STR("\"m\""), &sent, &out, &usage, &chunk);
+		enum mw_pass without_role =
+		    mw_pass_event(mw_str(without), MW_STR("\"m\""), &sent, &out, &usage, &chunk);
+		assert_int_equal(with_role, begun ? MW_PASS_DEVIATES : MW_PASS_OK);
+		assert_int_equal(without_role, begun ? MW_PASS_OK : MW_PASS_DEVIATES);
+	}
+	mw_buf_deinit(&out);
+}
+
 /* A chunk with this one piece of a tool call, after what has been sent. */
 static bool piece_passes(
     const char *piece, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
@@ -295,7 +316,8 @@ static bool piece_passes(
 static void a_tool_call_begins_in_the_next_place(void **state)
 {
 	(void)state;
-	static const struct mw_stream_sent none = {0}, one = {.begun = true, .calls = 1},
+	static const struct mw_stream_sent none = {.begun = true},
+					   one = {.begun = true, .calls = 1},
 					   bare = {.begun = true, .calls = 1, .bare = true};
 	static const struct {
 		const char *piece;
@@ -323,7 +345,7 @@ static void a_tool_call_begins_in_the_next_place(void **state)
 static void a_tool_call_without_arguments_is_told(void **state)
 {
 	(void)state;
-	struct mw_stream_sent sent = {0};
+	struct mw_stream_sent sent = {.begun = true};
 	struct mw_pass_chunk chunk;
 	assert_true(piece_passes(BEGIN("0", "a", ""), &sent, &chunk));
 	assert_true(chunk.bare);
@@ -451,6 +473,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_is_not_json_is_broken, make_arena, free_arena),
 	    cmocka_unit_test(chunks_say_what_they_bring),
 	    cmocka_unit_test(a_chunk_of_usage_alone_is_told_apart),
+	    cmocka_unit_test(the_role_comes_once_and_first),
 	    cmocka_unit_test(a_tool_call_begins_in_the_next_place),
 	    cmocka_unit_test(a_tool_call_without_arguments_is_told),
 	    cmocka_unit_test(a_finish_passes_when_the_last_call_has_its_arguments),
