@@ -110,6 +110,12 @@ def test_one_model_takes_its_key_from_the_environment(gateway):
 
 # ---------------------------------------------------------------------------------------------------------- start
 
+def test_a_model_that_is_named_wins_over_settings_of_the_environment(gateway):
+    gw = gateway(args=["--model", "demo/words"], env={"CONFIG_FILE_PATH": "/nowhere.yaml"})
+    assert gw.chat(model="demo/words").status == 200
+    gateway(env={"CONFIG_FILE_PATH": ""})
+
+
 def test_it_starts_without_settings_key_or_network(gateway):
     gw = gateway()
     first = gw.get("/v1/models").json["data"][0]["id"]
@@ -118,10 +124,21 @@ def test_it_starts_without_settings_key_or_network(gateway):
     assert answer.content
 
 
-def test_the_printed_curl_line_answers(gateway):
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "*", "localhost", "::1", "::", "[::1]"])
+def test_the_printed_curl_line_answers(gateway, host):
     if not shutil.which("curl"):
         pytest.skip("no curl to paste the line into")
-    gw = gateway()
+    if ":" in host and not has_ipv6():
+        pytest.skip("no IPv6 on this machine")
+    gw = gateway(args=["--host", host])
     line = until(lambda: re.search(r"^\s*(curl (?:.*\\\n)*.*)$", gw.stdout, re.M), 2, "a curl line").group(1)
     assert str(gw.port) in line
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=patience(10))
