@@ -245,13 +245,18 @@ static int check(struct program *p)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+static void drain(struct program *p)
+{
+	atomic_store(&p->house.draining, true);
+	for (size_t i = 0; i < p->house.n_workers; i++)
+		mw_worker_drain(p->house.workers[i]);
+}
+
 static void leave(struct program *p)
 {
 	p->leaving = true;
-	atomic_store(&p->house.draining, true);
 	mw_log(MW_LOG_INFO, "main", "leaving: no new calls, running ones may end");
-	for (size_t i = 0; i < p->house.n_workers; i++)
-		mw_worker_drain(p->house.workers[i], p->bundle->settings->timeout_us);
+	drain(p);
 	mw_loop_stop(p->loop);
 }
 
@@ -342,15 +347,18 @@ static int serve(struct program *p)
 	if (ok) {
 		p->reload = mw_reload_new(p->loop, &p->house, p->bundle, read_settings, p);
 		greet(p);
+		mw_bundle_unref(p->bundle); /* old settings go when new ones are in place */
+		p->bundle = NULL;
 		mw_loop_run(p->loop);
 	} else {
 		fprintf(stderr, "moonweir: %s\n", err.text);
-		leave(p);
+		drain(p);
 	}
 	for (size_t i = 0; i < MW_LEN(signals); i++)
 		mw_loop_unwatch(watches[i]);
 	signal(SIGTERM, hasty);
 	signal(SIGINT, hasty);
+	signal(SIGHUP, SIG_IGN); /* there is nothing to read anew for */
 	stop_workers(p);
 	mw_reload_free(p->reload);
 	return ok ? 0 : 1;

@@ -233,6 +233,30 @@ def test_sigterm_lets_a_whole_answer_come(gateway, upstream):
     assert gw.wait_exit(2) == 0
 
 
+def test_a_hangup_while_it_leaves_cuts_nothing(gateway, upstream):
+    """A terminal that closes, a deployment that asks for a reload: the calls under way still get their answers."""
+    go = threading.Event()
+    gw = gateway({"model_list": [model("m", upstream([wait_for(go), openai.chat("late")]))]})
+    with gw.connect() as wire:
+        wire.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+        until(lambda: gw.metric("moonweir_in_flight") == 1)
+        gw.terminate()
+        until_refused(gw.port)
+        for _ in range(3):
+            gw.reload()
+        go.set()
+        assert wire.response().content == "late"
+    assert gw.wait_exit(2) == 0
+
+
+def test_a_reload_that_meets_the_end_is_forgotten(gateway):
+    for signals in ([signal.SIGHUP, signal.SIGTERM], [signal.SIGTERM, signal.SIGHUP]) * 3:
+        gw = gateway(args=["--workers", "8"])
+        for by in signals:
+            gw.process.send_signal(by)
+        assert gw.wait_exit(2) == 0
+
+
 def test_sigterm_answers_a_call_whose_body_is_under_way(gateway, upstream):
     up = upstream(openai.chat("hello"))
     gw = gateway({"model_list": [model("m", up)]})
