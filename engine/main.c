@@ -145,8 +145,8 @@ static void take_option(struct options *o, int c)
 static struct options parse_arguments(int argc, char **argv)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	struct options o = {
-	    .config = getenv("CONFIG_FILE_PATH"), .host = "127.0.0.1", .port = 4000};
+	const char *given = getenv("CONFIG_FILE_PATH"); /* what is said here and now wins over it */
+	struct options o = {.host = "127.0.0.1", .port = 4000};
 	o.workers = (size_t)(processors > 0 ? processors : 1);
 	for (int c; (c = getopt_long(argc, argv, "c:m:p:w:h", long_options, NULL)) != -1;)
 		take_option(&o, c);
@@ -154,6 +154,8 @@ static struct options parse_arguments(int argc, char **argv)
 		bad_usage("there is no argument", argv[optind]);
 	if (o.config && o.model)
 		bad_usage("--config names the models itself; leave out --model", o.model);
+	if (!o.config && !o.model && given && *given)
+		o.config = given;
 	return o;
 }
 
@@ -243,13 +245,18 @@ static int check(struct program *p)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+static void drain(struct program *p)
+{
+	atomic_store(&p->house.draining, true);
+	for (size_t i = 0; i < p->house.n_workers; i++)
+		mw_worker_drain(p->house.workers[i]);
+}
+
 static void leave(struct program *p)
 {
 	p->leaving = true;
-	atomic_store(&p->house.draining, true);
 	mw_log(MW_LOG_INFO, "main", "leaving: no new calls, running ones may end");
-	for (size_t i = 0; i < p->house.n_workers; i++)
-		mw_worker_drain(p->house.workers[i], p->bundle->settings->timeout_us);
+	drain(p);
 	mw_loop_stop(p->loop);
 }
 
@@ -298,17 +305,28 @@ static void stop_workers(struct program *p)
 	mw_mem_free(p->house.workers);
 }
 
+/* A host as it stands in a URL: an IPv6 address in brackets. */
+static void put_host(char *to, size_t room, const char *host)
+{
+	bool bare = strchr(host, ':') && host[0] != '[';
+	snprintf(to, room, "%s%s%s", bare ? "[" : "", host, bare ? "]" : "");
+}
+
 static void greet(const struct program *p)
 {
 	const struct mw_settings *s = p->bundle->settings;
 	int port = atomic_load(&p->house.port);
 	bool any = strcmp(p->options.host, "0.0.0.0") == 0 || strcmp(p->options.host, "*") == 0;
-	const char *host = any ? "127.0.0.1" : p->options.host, *name = "demo";
+	bool any6 = strcmp(p->options.host, "::") == 0 || strcmp(p->options.host, "[::]") == 0;
+	char on[280], host[280];
+	const char *name = "demo";
+	put_host(on, sizeof(on), p->options.host);
+	put_host(host, sizeof(host), any ? "127.0.0.1" : any6 ? "::1" : p->options.host);
 	size_t n = 4;
 	for (size_t i = s->n_models; i-- > 0;)
 		if (!s->models[i].wildcard && !s->models[i].hidden)
 			name = s->models[i].name.p, n = s->models[i].name.n;
-	printf("moonweir %s: listening on http://%s:%d\n", MW_VERSION, p->options.host, port);
+	printf("moonweir %s: listening on http://%s:%d\n", MW_VERSION, on, port);
 	printf("try:\n  curl http://%s:%d/v1/chat/completions -H 'Content-Type: "
 	       "application/json'%s \\\n"
 	       "    -d '{\"model\": \"%.*s\", \"messages\": [{\"role\": \"user\", \"content\": "
@@ -329,15 +347,18 @@ static int serve(struct program *p)
 	if (ok) {
 		p->reload = mw_reload_new(p->loop, &p->house, p->bundle, read_settings, p);
 		greet(p);
+		mw_bundle_unref(p->bundle); /* old settings go when new ones are in place */
+		p->bundle = NULL;
 		mw_loop_run(p->loop);
 	} else {
 		fprintf(stderr, "moonweir: %s\n", err.text);
-		leave(p);
+		drain(p);
 	}
 	for (size_t i = 0; i < MW_LEN(signals); i++)
 		mw_loop_unwatch(watches[i]);
 	signal(SIGTERM, hasty);
 	signal(SIGINT, hasty);
+	signal(SIGHUP, SIG_IGN); /* there is nothing to read anew for */
 	stop_workers(p);
 	mw_reload_free(p->reload);
 	return ok ? 0 : 1;

@@ -177,6 +177,7 @@ static void wrong_path(struct mw_http_req *req, const struct mw_http_head *head,
 	struct mw_header headers[] = {
 	    {MW_STR("Content-Type"), MW_STR("application/json")},
 	    {MW_STR("Allow"), mw_str(allow)},
+	    {MW_STR("Access-Control-Allow-Origin"), MW_STR("*")},
 	};
 	mw_http_reply(req, mw_err_status(err.code), headers, MW_LEN(headers), mw_buf_str(&b));
 	mw_buf_deinit(&b);

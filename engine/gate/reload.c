@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "script/embedded.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { LOOK_US = 500000 };
@@ -56,6 +57,12 @@ struct mw_str mw_reload_shipped(struct mw_str name)
 	return MW_NOSTR;
 }
 
+/* Workers that drain may be gone at any moment: no letter reaches them any more. */
+static bool leaving(const struct mw_reload *r)
+{
+	return atomic_load(&r->house->draining);
+}
+
 /* ---- the workers' answers ------------------------------------------------------------------ */
 
 static void finish(struct mw_reload *r)
@@ -98,7 +105,7 @@ static void on_answer(void *arg)
 	else
 		r->fault = a->fault;
 	mw_mem_free(a);
-	if (--r->missing == 0)
+	if (--r->missing == 0 && !leaving(r))
 		finish(r);
 }
 
@@ -124,9 +131,21 @@ static void refuse(struct mw_reload *r, const struct mw_err *err)
 	mw_metrics_add(cells, MW_METRIC_RELOAD_ERRORS, 0, 1);
 }
 
+/* Looks at the files of what has just been read from now on. `before` is the stamp of those that were
+ * watched until now, from before the reading: what changed meanwhile is read once more. */
+static void watch(struct mw_reload *r, uint64_t before)
+{
+	bool still = mw_bundle_stamp(r->watched) == before;
+	mw_bundle_unref(r->watched);
+	r->watched = mw_bundle_ref(r->next);
+	r->stamp = still ? mw_bundle_stamp(r->watched) : before;
+}
+
 void mw_reload_now(struct mw_reload *r)
 {
 	struct mw_err err = {0};
+	if (leaving(r))
+		return;
 	if (r->next) {
 		r->again = true;
 		return;
@@ -140,9 +159,7 @@ void mw_reload_now(struct mw_reload *r)
 		refuse(r, &err);
 		return;
 	}
-	mw_bundle_unref(r->watched);
-	r->watched = mw_bundle_ref(r->next);
-	r->stamp = mw_bundle_stamp(r->watched);
+	watch(r, r->stamp);
 	r->missing = r->house->n_workers;
 	for (size_t i = 0; i < r->house->n_workers; i++)
 		mw_worker_prepare(r->house->workers[i], r->next, answer, r);

@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAX_MESSAGE = 8 * 1024, MAX_ERROR = 256 * 1024, OWN_HEADERS = 24 };
+enum { MAX_MESSAGE = 8 * 1024, MAX_ERROR = 256 * 1024, OWN_HEADERS = 16 };
 
 #define JSON_TYPE MW_STR("application/json")
 
@@ -130,15 +130,24 @@ void mw_reply_set_fault(struct mw_walk *walk, const struct mw_err *err)
 /* ---- headers of a call's answer ------------------------------------------------------------ */
 
 struct headers {
-	struct mw_header list[OWN_HEADERS];
-	size_t n;
+	struct mw_header *list; /* in the call's arena: our own and those of policies */
+	size_t n, max;
 	char numbers[512]; /* text of the numbers */
 	size_t used;
 };
 
+static void init(struct headers *h, const struct mw_call *call)
+{
+	h->n = h->used = 0;
+	h->max = OWN_HEADERS;
+	for (const struct mw_extra_header *x = call->to_client; x; x = x->next)
+		h->max++;
+	h->list = mw_arena_alloc(call->arena, h->max * sizeof(*h->list));
+}
+
 static void add(struct headers *h, const char *name, struct mw_str value)
 {
-	if (value.n && h->n < MW_LEN(h->list))
+	if (value.n && h->n < h->max)
 		h->list[h->n++] = (struct mw_header){mw_str(name), value};
 }
 
@@ -188,7 +197,7 @@ static void explain(struct mw_walk *walk, struct headers *h, bool cost_known)
 	    (double)(mw_env_now(call->env) - call->started_us) / 1e3);
 	add(h, "Access-Control-Allow-Origin", MW_STR("*"));
 	add(h, "Access-Control-Expose-Headers", MW_STR("*"));
-	for (struct mw_extra_header *x = call->to_client; x && h->n < MW_LEN(h->list); x = x->next)
+	for (struct mw_extra_header *x = call->to_client; x && h->n < h->max; x = x->next)
 		h->list[h->n++] = x->header;
 }
 
@@ -209,7 +218,8 @@ static struct mw_http_req *take_req(struct mw_walk *walk)
 
 void mw_reply_whole(struct mw_walk *walk)
 {
-	struct headers h = {.n = 0};
+	struct headers h;
+	init(&h, &walk->call);
 	mw_settle_cost(walk);
 	add(&h, "Content-Type", JSON_TYPE);
 	explain(walk, &h, true);
@@ -220,9 +230,10 @@ void mw_reply_whole(struct mw_walk *walk)
 void mw_reply_begin_stream(struct mw_walk *walk)
 {
 	struct mw_policies *policies = mw_walk_policies(walk);
-	struct headers h = {.n = 0};
+	struct headers h;
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_RESPOND))
 		mw_hook_respond(policies, &walk->call, NULL);
+	init(&h, &walk->call);
 	add(&h, "Content-Type", MW_STR("text/event-stream; charset=utf-8"));
 	add(&h, "Cache-Control", MW_STR("no-cache"));
 	add(&h, "X-Accel-Buffering", MW_STR("no"));
@@ -247,7 +258,8 @@ static void fault_in_stream(struct mw_walk *walk, struct mw_str body)
 
 static void fault_as_answer(struct mw_walk *walk, struct mw_str body)
 {
-	struct headers h = {.n = 0};
+	struct headers h;
+	init(&h, &walk->call);
 	uint64_t wait = walk->fault.retry_after_us;
 	add(&h, "Content-Type", JSON_TYPE);
 	if (wait)

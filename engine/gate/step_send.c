@@ -166,15 +166,29 @@ static bool encode(struct mw_walk *walk)
 
 /* ---- where ---------------------------------------------------------------------------------- */
 
-/* Percent-encodes what may not stand in a path. A slash stays: some providers' names hold one. */
+/* "a/../b": a name that would lead out of the address that the settings give. */
+static bool wanders(struct mw_str name)
+{
+	struct mw_str part;
+	for (bool more = true; more;) {
+		more = mw_str_cut(&name, '/', &part);
+		if (mw_str_is(part, ".") || mw_str_is(part, ".."))
+			return true;
+	}
+	return false;
+}
+
+/* Percent-encodes what may not stand in a path. A slash stays, because some providers' names hold one, but
+ * not in a name that wanders: the model may be the client's own word. */
 static struct mw_str path_text(struct mw_arena *a, struct mw_str s)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	const char *marks = wanders(s) ? "-._~:@" : "-._~/:@";
 	char *p = mw_arena_alloc(a, s.n * 3 + 1), *to = p;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		             (c >= '0' && c <= '9') || (c && strchr("-._~/:@", c));
+		             (c >= '0' && c <= '9') || (c && strchr(marks, c));
 		if (plain) {
 			*to++ = (char)c;
 			continue;

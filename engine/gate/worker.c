@@ -224,8 +224,6 @@ static void *run(void *arg)
 	struct birth *birth = arg;
 	struct mw_worker *w = birth->worker;
 	bool ok = build(w, birth->bundle, birth->err);
-	if (ok)
-		atomic_fetch_add(&w->house->ready, 1);
 	tell(birth, ok);
 	if (ok)
 		mw_loop_run(w->loop);
@@ -290,7 +288,6 @@ struct order {
 	struct mw_bundle *bundle;
 	void (*done)(void *arg, const char *message);
 	void *arg;
-	uint64_t grace_us;
 };
 
 static void post(struct mw_worker *w, void (*fn)(void *), struct order order)
@@ -321,6 +318,8 @@ static void do_commit(void *arg)
 	mw_version_unref(w->version);
 	w->version = w->next;
 	w->next = NULL;
+	struct mw_http_limits limits = limits_of(w->version->settings);
+	mw_http_in_set_limits(w->http, &limits);
 	mw_mem_free(o);
 }
 
@@ -371,13 +370,13 @@ static void do_drain(void *arg)
 	mw_listener_free(w->listener);
 	w->listener = NULL;
 	mw_http_in_drain(w->http);
-	w->drain_by_us = mw_env_now(&w->env) + o->grace_us;
+	w->drain_by_us = mw_env_now(&w->env) + w->version->settings->timeout_us;
 	mw_mem_free(o);
 	mw_timer_init(&w->drain_timer, look_whether_done, w);
 	look_whether_done(w);
 }
 
-void mw_worker_drain(struct mw_worker *w, uint64_t grace_us)
+void mw_worker_drain(struct mw_worker *w)
 {
-	post(w, do_drain, (struct order){.grace_us = grace_us});
+	post(w, do_drain, (struct order){0});
 }

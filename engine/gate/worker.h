@@ -22,9 +22,7 @@ struct mw_house {
 	struct mw_stats *stats; /* what policies remember */
 	const char *host;
 	_Atomic int port;     /* the first worker's listener replaces 0 by the port it got */
-	_Atomic size_t ready; /* workers that listen */
 	_Atomic bool draining;
-	uint64_t started_wall_us;
 	size_t n_workers;
 	struct mw_worker **workers;
 };
@@ -42,8 +40,9 @@ void mw_worker_prepare(struct mw_worker *w, struct mw_bundle *bundle,
 void mw_worker_commit(struct mw_worker *w);
 void mw_worker_discard(struct mw_worker *w);
 
-/* Stops accepting and lets calls end, for at most grace_us; the thread then ends. Any thread. */
-void mw_worker_drain(struct mw_worker *w, uint64_t grace_us);
+/* Stops accepting and lets calls end, for as long as the settings give an answer; the thread then
+ * ends. No letter may be sent to the worker after this one. Any thread. */
+void mw_worker_drain(struct mw_worker *w);
 /* Waits for the thread to end and frees the worker. */
 void mw_worker_join(struct mw_worker *w);
 

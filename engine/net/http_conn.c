@@ -133,7 +133,10 @@ static void hang_up(struct mw_http_conn *c)
 /* The client broke a rule. Its request, if the handler has it, is over. */
 static void refuse(struct mw_http_conn *c, const struct mw_err *err)
 {
-	static const struct mw_header json = {{"Content-Type", 12}, {"application/json", 16}};
+	static const struct mw_header headers[] = {
+	    {{"Content-Type", 12}, {"application/json", 16}},
+	    {{"Access-Control-Allow-Origin", 27}, {"*", 1}},
+	};
 	struct mw_http_req *r = c->req;
 	if (r->begun) {
 		mw_http_conn_lose(c);
@@ -147,7 +150,7 @@ static void refuse(struct mw_http_conn *c, const struct mw_err *err)
 	mw_buf_init(&body, MW_MAX_HEAD);
 	c->in->handler->error_body(c->in->arg, r->parse.head.path, err, &body);
 	c->keep = false;
-	mw_http_reply(r, mw_err_status(err->code), &json, 1, mw_buf_str(&body));
+	mw_http_reply(r, mw_err_status(err->code), headers, MW_LEN(headers), mw_buf_str(&body));
 	mw_buf_deinit(&body);
 }
 

@@ -65,6 +65,12 @@ void mw_http_in_free(struct mw_http_in *in)
 	mw_mem_free(in);
 }
 
+void mw_http_in_set_limits(struct mw_http_in *in, const struct mw_http_limits *limits)
+{
+	mw_require(limits->head == in->limits.head && limits->headers == in->limits.headers);
+	in->limits = *limits;
+}
+
 void mw_http_in_accept(struct mw_http_in *in, int fd)
 {
 	if (in->n_conns >= in->limits.connections)

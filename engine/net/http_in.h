@@ -70,6 +70,9 @@ struct mw_http_in *mw_http_in_new(struct mw_loop *loop, const struct mw_http_lim
 /* Closes what is open; calls on_gone for running calls. Not from inside a callback. Takes NULL. */
 void mw_http_in_free(struct mw_http_in *in);
 
+/* Other limits, from the next request of each connection on; `head` and `headers` cannot change. */
+void mw_http_in_set_limits(struct mw_http_in *in, const struct mw_http_limits *limits);
+
 /* Takes over an accepted, non-blocking socket. */
 void mw_http_in_accept(struct mw_http_in *in, int fd);
 

@@ -31,7 +31,6 @@ static struct mw_http_req *req_new(const struct mw_http_limits *limits)
 	mw_http_parse_init(&r->parse, limits->head, limits->headers);
 	mw_buf_init(&r->in, limits->head + BLOCK);
 	mw_buf_init(&r->body, limits->body);
-	r->body_max = limits->body;
 	mw_http_out_init(&r->out);
 	return r;
 }
@@ -67,10 +66,13 @@ static void forget(struct mw_http_req *r)
 struct mw_http_req *mw_http_req_take(struct mw_http_req_pool *pool)
 {
 	struct mw_http_req *r = pool->first;
-	if (!r)
-		return req_new(pool->limits);
-	pool->first = r->next;
-	pool->n--;
+	if (r) {
+		pool->first = r->next;
+		pool->n--;
+	} else {
+		r = req_new(pool->limits);
+	}
+	r->body.max = r->body_max = pool->limits->body;
 	return r;
 }
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from calls import answered_by, check_whole, counts, target
-from harness import anthropic, gemini, in_turn, model, openai, patience, reply, stream, until, wait
+from harness import anthropic, gemini, in_turn, model, openai, patience, reply, reset, stream, until, wait
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -202,6 +202,17 @@ def test_each_call_has_one_line_in_the_log(gateway, upstream):
         assert len(lines) == 1
         for part in parts:
             assert part in lines[0]
+
+
+def test_unfinished_is_said_of_broken_answers_only(gateway, upstream):
+    up = upstream(in_turn(openai.embeddings([1.0]), openai.error(400), stream(openai.events("a")[:2], reset())))
+    gw = gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": 0}})
+    assert gw.post("/v1/embeddings", {"model": "m", "input": "x"}).status == 200
+    gw.wait_log(r"status=200 attempts")
+    assert gw.chat().status == 400
+    gw.wait_log(r"status=400 attempts")
+    gw.stream_events()
+    gw.wait_log(r"status=200 stream unfinished")
 
 
 def test_a_names_line_ends_do_not_get_into_the_log(gateway, upstream):

@@ -178,6 +178,17 @@ def test_a_browser_may_call(gw):
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "*")
 
 
+@pytest.mark.parametrize("data, status", [
+    (b"GET /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n", 405), (b"GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n", 413),
+])
+def test_a_browser_may_read_errors_too(gw, data, status):
+    with gw.connect() as wire:
+        wire.send(data)
+        answer = wire.response()
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, "*")
+
+
 def test_a_preflight_needs_no_key(locked):
     asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
     assert locked.request("OPTIONS", PATH, headers=asked).status == 200

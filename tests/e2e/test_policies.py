@@ -368,6 +368,12 @@ def test_respond_changes_head_and_body(ruled):
         check_whole(list(wire.events(wire.answer)))
 
 
+def test_no_header_of_a_policy_is_lost(ruled):
+    gw = ruled('function P.respond(req, res) for i = 1, 60 do req:set_header("x-mine-" .. i, "v" .. i) end end')
+    for answer in (gw.chat(), gw.stream().answer):
+        assert [answer.headers.get("x-mine-%d" % i) for i in range(1, 61)] == ["v%d" % i for i in range(1, 61)]
+
+
 def test_a_failed_respond_changes_nothing(ruled):
     gw = ruled('function P.respond(req, res) res:set("choices.1.message.content", "half") error("no") end')
     assert gw.chat().content == "hello"

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -164,6 +165,26 @@ def test_a_new_policy_that_was_refused_is_taken_once_it_is_mended(gateway, upstr
     assert gw.chat().content == "plain"
     reloaded(gw, lambda: gw.write("new.lua", answering("mended")))
     assert gw.chat().content == "mended"
+
+
+def test_settings_with_another_set_of_files_are_read_once(gateway, upstream):
+    up = upstream(openai.chat())
+    gw = gateway(settings(model("m", up)), files={"mine.lua": answering("one")})
+    reloaded(gw, lambda: gw.write("config.yaml", json.dumps(settings(model("m", up), policies=[{"path": "mine.lua"}]))))
+    time.sleep(1.2)                                       # two more looks of the watcher
+    counts(gw, "moonweir_reloads_total", 1)
+    reloaded(gw, lambda: gw.write("mine.lua", answering("two")))
+    assert gw.chat().content == "two"
+
+
+def test_a_new_ceiling_for_bodies_is_taken(gateway, upstream):
+    rows = [model("m", upstream(openai.chat()))]
+    gw = gateway(settings(*rows, general_settings={"max_request_size_mb": 1}), args=["--workers", "1"])
+    for mib, status in ((4, 200), (1, 413)):
+        gw.write("config.yaml", json.dumps(settings(*rows, general_settings={"max_request_size_mb": mib})))
+        reloaded(gw, gw.reload)
+        for _ in range(3):
+            assert gw.chat("a" * 2000000).status == status
 
 
 def test_a_policy_that_vanishes_changes_nothing(gateway, upstream):

@@ -33,6 +33,19 @@ def test_calls_are_shared_by(gateway, up, first, second, least, most):
     assert least <= shares["first"] <= most, shares
 
 
+@pytest.mark.parametrize("asked, path", [
+    ("tunedModels/mine-1.5", "/v1beta/models/tunedModels/mine-1.5:generateContent"),
+    ("../../admin/x", "/v1beta/models/..%2F..%2Fadmin%2Fx:generateContent"),
+    ("a/./b", "/v1beta/models/a%2F.%2Fb:generateContent"),
+    ("a?key=b#c", "/v1beta/models/a%3Fkey%3Db%23c:generateContent"),
+])
+def test_a_clients_model_name_does_not_lead_out_of_the_address(gateway, upstream, asked, path):
+    up = upstream(gemini.chat())
+    gw = gateway({"model_list": [model("gemini/*", up, "gemini/*")]})
+    assert gw.chat(model="gemini/" + asked).status == 200
+    assert up.request.path == path
+
+
 def test_a_weight_of_zero_is_never_chosen(gateway, up):
     gw = gateway({"model_list": [target("some", up, weight=1), target("none", up, weight=0)]})
     assert answered_by(gw, 60) == {"some": 60}

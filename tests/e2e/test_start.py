@@ -110,6 +110,12 @@ def test_one_model_takes_its_key_from_the_environment(gateway):
 
 # ---------------------------------------------------------------------------------------------------------- start
 
+def test_a_model_that_is_named_wins_over_settings_of_the_environment(gateway):
+    gw = gateway(args=["--model", "demo/words"], env={"CONFIG_FILE_PATH": "/nowhere.yaml"})
+    assert gw.chat(model="demo/words").status == 200
+    gateway(env={"CONFIG_FILE_PATH": ""})
+
+
 def test_it_starts_without_settings_key_or_network(gateway):
     gw = gateway()
     first = gw.get("/v1/models").json["data"][0]["id"]
@@ -118,10 +124,21 @@ def test_it_starts_without_settings_key_or_network(gateway):
     assert answer.content
 
 
-def test_the_printed_curl_line_answers(gateway):
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "*", "localhost", "::1", "::", "[::1]"])
+def test_the_printed_curl_line_answers(gateway, host):
     if not shutil.which("curl"):
         pytest.skip("no curl to paste the line into")
-    gw = gateway()
+    if ":" in host and not has_ipv6():
+        pytest.skip("no IPv6 on this machine")
+    gw = gateway(args=["--host", host])
     line = until(lambda: re.search(r"^\s*(curl (?:.*\\\n)*.*)$", gw.stdout, re.M), 2, "a curl line").group(1)
     assert str(gw.port) in line
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=patience(10))
@@ -214,6 +231,30 @@ def test_sigterm_lets_a_whole_answer_come(gateway, upstream):
         assert answer.headers["connection"] == "close"
         assert wire.ended(2)
     assert gw.wait_exit(2) == 0
+
+
+def test_a_hangup_while_it_leaves_cuts_nothing(gateway, upstream):
+    """A terminal that closes, a deployment that asks for a reload: the calls under way still get their answers."""
+    go = threading.Event()
+    gw = gateway({"model_list": [model("m", upstream([wait_for(go), openai.chat("late")]))]})
+    with gw.connect() as wire:
+        wire.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+        until(lambda: gw.metric("moonweir_in_flight") == 1)
+        gw.terminate()
+        until_refused(gw.port)
+        for _ in range(3):
+            gw.reload()
+        go.set()
+        assert wire.response().content == "late"
+    assert gw.wait_exit(2) == 0
+
+
+def test_a_reload_that_meets_the_end_is_forgotten(gateway):
+    for signals in ([signal.SIGHUP, signal.SIGTERM], [signal.SIGTERM, signal.SIGHUP]) * 3:
+        gw = gateway(args=["--workers", "8"])
+        for by in signals:
+            gw.process.send_signal(by)
+        assert gw.wait_exit(2) == 0
 
 
 def test_sigterm_answers_a_call_whose_body_is_under_way(gateway, upstream):

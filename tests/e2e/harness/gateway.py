@@ -18,7 +18,7 @@ from .wire import Wire
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BINARY = os.path.abspath(os.environ.get("MOONWEIR", os.path.join(ROOT, "build", "moonweir")))
-READY = re.compile(r"listening on http://[^:\s]+:(\d+)")
+READY = re.compile(r"listening on http://(?:\[[^\]]+\]|[^:\s]+):(\d+)")
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed|core dumped")
 
 
