@@ -195,17 +195,16 @@ $(NPM): tests/e2e/npm/package.json
 	   --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
+# What a sanitizer can see: everything but other people's programs and long waits.
+sanitized = @+$(SUB) SAN=$(1) unit && $(SUB) SAN=$(1) e2e ARGS='-m "not real and not slow" $(ARGS)'
+
 .PHONY: asan ubsan tsan
 asan: ## unit and e2e tests under AddressSanitizer, leaks included
-	@+$(SUB) SAN=address sanitized
+	$(call sanitized,address)
 ubsan: ## … under UndefinedBehaviorSanitizer
-	@+$(SUB) SAN=undefined sanitized
+	$(call sanitized,undefined)
 tsan: ## … under ThreadSanitizer
-	@+$(SUB) SAN=thread sanitized
-.PHONY: sanitized
-sanitized:
-	@+$(SUB) unit
-	@+$(SUB) e2e ARGS='-m "not real and not slow" $(ARGS)'
+	$(call sanitized,thread)
 
 # Fuzzers: clang's libFuzzer on the engine with address and undefined checks; new inputs stay under build/.
 RUNS      ?= 20000
