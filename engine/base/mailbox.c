@@ -32,16 +32,21 @@ static struct letter *take(struct mw_mailbox *m)
 	return node ? mw_container_of(node, struct letter, node) : NULL;
 }
 
+static void run_all(struct mw_mailbox *m)
+{
+	for (struct letter *l; (l = take(m));) {
+		l->fn(l->arg);
+		mw_mem_free(l);
+	}
+}
+
 static void on_wake(void *arg)
 {
 	struct mw_mailbox *m = arg;
 	uint64_t rings;
 	if (read(m->fd, &rings, sizeof(rings)) < 0)
 		return;
-	for (struct letter *l; (l = take(m));) {
-		l->fn(l->arg);
-		mw_mem_free(l);
-	}
+	run_all(m);
 }
 
 struct mw_mailbox *mw_mailbox_new(struct mw_loop *l)
@@ -60,8 +65,7 @@ void mw_mailbox_free(struct mw_mailbox *m)
 	if (!m)
 		return;
 	mw_loop_unwatch(m->watch);
-	for (struct letter *l; (l = take(m));)
-		mw_mem_free(l);
+	run_all(m);
 	close(m->fd);
 	pthread_mutex_destroy(&m->lock);
 	mw_mem_free(m);

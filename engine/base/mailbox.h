@@ -10,8 +10,8 @@
 
 struct mw_mailbox;
 
-/* Made and freed by the thread of the loop, or before it runs. Letters that are still there when it
- * is freed are not run. */
+/* Made and freed by the thread of the loop, or while it does not run. Letters that are still there when
+ * it is freed are run then, so that what they carry is not lost; nobody may post any more. */
 struct mw_mailbox *mw_mailbox_new(struct mw_loop *l);
 void mw_mailbox_free(struct mw_mailbox *m); /* takes NULL */
 

@@ -180,6 +180,7 @@ static bool build(struct mw_worker *w, struct mw_bundle *bundle, struct mw_err *
 
 static void tear_down(struct mw_worker *w)
 {
+	mw_mailbox_free(w->mailbox); /* first: its last letters still find everything */
 	mw_listener_free(w->listener);
 	if (w->http)
 		mw_http_in_free(w->http); /* ends the calls that still run */
@@ -191,7 +192,6 @@ static void tear_down(struct mw_worker *w)
 	if (w->guard)
 		mw_guard_free(w->guard);
 	mw_multi_free(w->multi);
-	mw_mailbox_free(w->mailbox);
 	mw_timer_del(&w->env, &w->log_timer);
 	mw_timer_del(&w->env, &w->drain_timer);
 	mw_loop_free(w->loop);

@@ -228,6 +228,18 @@ static void count_letter(void *arg)
 	((struct scene *)arg)->letters++;
 }
 
+static void letters_that_are_left_are_run_at_the_end(void **state)
+{
+	(void)state;
+	struct scene s = {.loop = mw_loop_new()};
+	s.mailbox = mw_mailbox_new(s.loop);
+	mw_mailbox_post(s.mailbox, count_letter, &s);
+	mw_mailbox_post(s.mailbox, count_letter, &s);
+	mw_mailbox_free(s.mailbox);
+	assert_int_equal(s.letters, 2);
+	mw_loop_free(s.loop);
+}
+
 static void stop_loop(void *arg)
 {
 	mw_loop_stop(arg);
@@ -264,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(random_numbers_repeat_by_seed_and_fill_their_range),
 	    cmocka_unit_test(an_error_is_a_row_and_a_sentence),
 	    cmocka_unit_test(letters_of_two_threads_all_arrive),
+	    cmocka_unit_test(letters_that_are_left_are_run_at_the_end),
 	    cmocka_unit_test(a_timer_that_was_taken_back_does_not_fire),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
