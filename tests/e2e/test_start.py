@@ -317,4 +317,6 @@ def until_refused(port):
             Wire(port).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:                          # it waited in the queue of a port that was just closed
+            return False
     until(refused, 2, "the port is closed")
