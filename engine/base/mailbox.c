@@ -32,16 +32,20 @@ static struct letter *take(struct mw_mailbox *m)
 	return node ? mw_container_of(node, struct letter, node) : NULL;
 }
 
-static void on_wake(void *arg)
+void mw_mailbox_read(struct mw_mailbox *m)
 {
-	struct mw_mailbox *m = arg;
-	uint64_t rings;
-	if (read(m->fd, &rings, sizeof(rings)) < 0)
-		return;
 	for (struct letter *l; (l = take(m));) {
 		l->fn(l->arg);
 		mw_mem_free(l);
 	}
+}
+
+static void on_wake(void *arg)
+{
+	struct mw_mailbox *m = arg;
+	uint64_t rings;
+	if (read(m->fd, &rings, sizeof(rings)) > 0)
+		mw_mailbox_read(m);
 }
 
 struct mw_mailbox *mw_mailbox_new(struct mw_loop *l)

@@ -15,6 +15,9 @@ struct mw_mailbox;
 struct mw_mailbox *mw_mailbox_new(struct mw_loop *l);
 void mw_mailbox_free(struct mw_mailbox *m); /* takes NULL */
 
+/* Runs the letters that are there now: for a loop that will not. The loop's thread. */
+void mw_mailbox_read(struct mw_mailbox *m);
+
 /* Any thread: fn(arg) will run on the loop's thread. */
 void mw_mailbox_post(struct mw_mailbox *m, void (*fn)(void *arg), void *arg);
 

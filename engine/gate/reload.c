@@ -195,6 +195,7 @@ void mw_reload_free(struct mw_reload *r)
 	if (!r)
 		return;
 	mw_loop_timer_del(r->loop, &r->timer);
+	mw_mailbox_read(r->mailbox); /* answers that came when the loop had stopped */
 	mw_mailbox_free(r->mailbox);
 	mw_bundle_unref(r->next);
 	mw_bundle_unref(r->bundle);
