@@ -5,13 +5,11 @@
  */
 #include "gate/endpoints.h"
 
-#include "base/mem.h"
 #include "gate/attempt.h"
 #include "gate/pages.h"
 #include "gate/reply.h"
 #include "gate/steps.h"
 
-#include <stdio.h>
 
 enum flags { V1 = 1, OPEN = 2 };
 
@@ -100,49 +98,6 @@ static bool admitted(struct mw_worker *w, const struct mw_http_head *head, struc
 	       mw_err_set(err, MW_ERR_NO_KEY, "Authentication Error, Incorrect API key provided.");
 }
 
-/* ---- walks --------------------------------------------------------------------------------- */
-
-static void make_id(struct mw_env *env, char id[37])
-{
-	uint64_t a = mw_env_random(env), b = mw_env_random(env);
-	snprintf(id, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-	    (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-	    (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
-}
-
-static struct mw_walk *walk_new(struct mw_worker *w, struct mw_http_req *req,
-    const struct mw_http_head *head, enum mw_kind kind)
-{
-	struct mw_arena *arena = mw_worker_take_arena(w);
-	struct mw_walk *walk = mw_arena_zalloc(arena, sizeof(*walk));
-	struct mw_call *call = &walk->call;
-	walk->worker = w;
-	mw_list_add(mw_worker_walks(w), &walk->node);
-	walk->req = req;
-	walk->version = mw_version_ref(mw_worker_version(w));
-	call->arena = arena;
-	call->env = mw_worker_env(w);
-	call->settings = walk->version->settings;
-	call->started_us = mw_env_now(call->env);
-	call->kind = kind;
-	call->headers = head->headers;
-	call->n_headers = head->n_headers;
-	call->key = call->settings->master_key.n ? MW_STR("master") : MW_STR("");
-	call->cost = -1;
-	make_id(call->env, call->id);
-	return walk;
-}
-
-void mw_walk_end(struct mw_walk *walk)
-{
-	struct mw_worker *w = walk->worker;
-	struct mw_version *version = walk->version;
-	mw_timer_del(walk->call.env, &walk->timer);
-	mw_list_del(&walk->node);
-	mw_worker_give_arena(w, walk->call.arena); /* the walk itself lies in it */
-	mw_version_unref(version);
-}
-
 /* ---- the handler --------------------------------------------------------------------------- */
 
 static void preflight(struct mw_http_req *req, const struct mw_http_head *head)
@@ -197,7 +152,7 @@ static void *on_head(void *arg, struct mw_http_req *req, const struct mw_http_he
 	if (!(e->flags & OPEN) && !admitted(w, head, &err))
 		return mw_reply_err(req, &err), NULL;
 	if (!e->page)
-		return walk_new(w, req, head, e->kind);
+		return mw_walk_new(w, req, head, e->kind);
 	e->page(w, req, rest);
 	return NULL;
 }

@@ -3,7 +3,7 @@
  * The walk of one call through the gate: the call itself and what only the steps need. Private to
  * gate/.
  *
- * Start here to follow a call: endpoints.c makes a walk when a head has come, steps.c drives it
+ * Start here to follow a call: endpoints.c has a walk made when a head has come, steps.c drives it
  * through the rows of steps.def, attempt.c talks to a target, reader.c turns its reply into the
  * client's form, reply.c answers. When it is over, mw_walk_end frees it.
  */
@@ -96,6 +96,10 @@ struct mw_walk {
 	struct mw_fault fault;
 	struct mw_str reply; /* a whole answer in the client's form */
 };
+
+/* A walk for a request whose head has come; it stands on the worker's list of walks. */
+struct mw_walk *mw_walk_new(struct mw_worker *w, struct mw_http_req *req, const struct mw_http_head *head,
+    enum mw_kind kind);
 
 /* The last breath: gives back version, arena and memory. The walk is dead. */
 void mw_walk_end(struct mw_walk *walk);
