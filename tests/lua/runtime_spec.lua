@@ -90,6 +90,7 @@ describe("a stream", function()
 			stream:event("", delta '{"index":0,"function":{"arguments":"x"}}'),
 			stream:event("", delta '{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}'),
 			stream:event("", delta '{"index":0,"id":"c","function":{"name":"f","arguments":"}"}}'),
+			stream:event("", '{"choices":[{"index":0,"delta":{},"finish_reason":""}]}'),
 		}
 		table.insert(text, (stream:event("", "[DONE]")))
 		local found = {}
