@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -42,6 +43,8 @@ static void write_all(const char *p, size_t n)
 {
 	while (n) {
 		ssize_t done = write(STDERR_FILENO, p, n);
+		if (done < 0 && errno == EINTR) /* the watchdog's signal, say */
+			continue;
 		if (done <= 0)
 			return; /* nobody left to tell */
 		p += done;

@@ -11,17 +11,8 @@
 #include <event2/event_struct.h>
 #include <time.h>
 
-struct deferred {
-	struct deferred *next;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 struct mw_loop {
 	struct event_base *base;
-	struct event deferred_event;
-	struct deferred *first, **last; /* in order of arrival */
-	struct deferred *spare;
 	int64_t wall_ahead;      /* wall - monotonic, microseconds */
 	uint64_t wall_refreshed; /* monotonic time of the last look at the wall clock */
 };
@@ -43,24 +34,6 @@ static uint64_t clock_us(clockid_t id)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-static void run_deferred(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	struct mw_loop *l = arg;
-	struct deferred *d = l->first;
-	l->first = NULL;
-	l->last = &l->first;
-	while (d) {
-		struct deferred *next = d->next;
-		void (*fn)(void *) = d->fn;
-		void *fn_arg = d->arg;
-		d->next = l->spare;
-		l->spare = d;
-		fn(fn_arg);
-		d = next;
-	}
-}
-
 struct mw_loop *mw_loop_new(void)
 {
 	struct mw_loop *l = mw_mem_zalloc(sizeof(*l));
@@ -77,28 +50,14 @@ struct mw_loop *mw_loop_new(void)
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
 	mw_require(l->base);
-	l->last = &l->first;
-	event_assign(&l->deferred_event, l->base, -1, 0, run_deferred, l);
 	return l;
-}
-
-static void free_chain(struct deferred *d)
-{
-	while (d) {
-		struct deferred *next = d->next;
-		mw_mem_free(d);
-		d = next;
-	}
 }
 
 void mw_loop_free(struct mw_loop *l)
 {
 	if (!l)
 		return;
-	event_del(&l->deferred_event);
 	event_base_free(l->base);
-	free_chain(l->first);
-	free_chain(l->spare);
 	mw_mem_free(l);
 }
 
@@ -159,20 +118,6 @@ void mw_loop_timer_del(struct mw_loop *l, struct mw_timer *t)
 		return;
 	event_del((struct event *)t->space);
 	t->set = false;
-}
-
-void mw_loop_defer(struct mw_loop *l, void (*fn)(void *arg), void *arg)
-{
-	struct deferred *d = l->spare;
-	if (d)
-		l->spare = d->next;
-	else
-		d = mw_mem_alloc(sizeof(*d));
-	*d = (struct deferred){.fn = fn, .arg = arg};
-	if (!l->first)
-		event_active(&l->deferred_event, EV_TIMEOUT, 1);
-	*l->last = d;
-	l->last = &d->next;
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *arg)

@@ -25,10 +25,6 @@ uint64_t mw_loop_wall(struct mw_loop *l);
 void mw_loop_timer_set(struct mw_loop *l, struct mw_timer *t, uint64_t after_us);
 void mw_loop_timer_del(struct mw_loop *l, struct mw_timer *t);
 
-/* Runs fn(arg) once, at the end of the present turn or in the next, before the loop sleeps again.
- */
-void mw_loop_defer(struct mw_loop *l, void (*fn)(void *arg), void *arg);
-
 /* Watches a file descriptor for reading until mw_loop_unwatch. */
 struct mw_watch;
 struct mw_watch *mw_loop_watch(struct mw_loop *l, int fd, void (*fn)(void *arg), void *arg);
