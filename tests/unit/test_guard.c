@@ -219,6 +219,9 @@ static void a_ceiling_too_low_to_begin_with_is_an_error(void **state)
 static void no_ceiling_ends_the_process(void **state)
 {
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it keeps a record of every frame that an error leaves behind, tens of thousands here */
+#endif
 	struct world *w = world_new();
 	struct mw_decision d;
 	struct mw_plan plan;
