@@ -145,7 +145,7 @@ function dialect.decoder(ctx)
 	local text = { kind = "text", index = 0, text = "" }
 	local self = setmetatable({
 		text = text, text_only = { text }, -- given again and again: one piece of text is the usual event
-		choices = {}, order = {}, started = false, ended = ctx.finished or false,
+		choices = {}, order = {}, started = false, ended = false,
 	}, Decoder)
 	if ctx.sent then
 		self:take_over(ctx.sent)
@@ -156,6 +156,7 @@ end
 -- The calls that have passed as bytes: their pieces may go on, and the next one has the next place.
 function Decoder:take_over(sent)
 	local choice = self:choice(0)
+	choice.ended = sent.finished
 	for i = 1, sent.calls do
 		local last = i == sent.calls
 		choice.calls[i] = { slot = i - 1, id = last and sent.call_id or "", told = true, empty = last and sent.bare }
