@@ -10,7 +10,6 @@
 #include "gate/reply.h"
 #include "gate/steps.h"
 
-
 enum flags { V1 = 1, OPEN = 2 };
 
 struct endpoint {
