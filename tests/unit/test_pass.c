@@ -294,7 +294,7 @@ static void the_role_comes_once_and_first(void **state)
 static bool piece_passes(
     const char *piece, const struct mw_stream_sent *sent, struct mw_pass_chunk *chunk)
 {
-	char text[512];
+	static char text[512]; /* the chunk's slices are of it */
 	struct mw_buf out;
 	struct mw_usage usage = {0};
 	snprintf(text, sizeof(text),
