@@ -33,9 +33,7 @@ struct checker {
 	uint32_t *slots; /* the set of a big object's names */
 	size_t n_slots;
 	struct mw_buf plain; /* a name without its escapes */
-	const struct mw_str *wanted;
-	struct mw_json *found;
-	size_t n_wanted;
+	struct mw_json_look *look;
 	struct name few[NAMES];
 };
 
@@ -187,12 +185,18 @@ static bool check_set(struct checker *c, size_t base)
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
-static struct mw_json *find_wanted(struct checker *c, struct mw_str name)
+static struct mw_json *find_wanted(struct mw_json_look *look, struct mw_str name)
 {
-	for (size_t i = 0; i < c->n_wanted; i++)
-		if (mw_str_eq(c->wanted[i], name))
-			return &c->found[i];
+	for (size_t i = 0; i < look->n; i++)
+		if (mw_str_eq(look->names[i], name))
+			return &look->found[i];
 	return NULL;
+}
+
+static void meet(struct mw_json_look *look, struct mw_str name)
+{
+	for (size_t i = 0; i < look->n_deep; i++)
+		look->met |= mw_str_eq(look->deep[i], name);
 }
 
 /* A name and its colon. `slot`: where the value is wanted, or NULL. */
@@ -210,7 +214,11 @@ static const char *check_name(struct checker *c, const char *p, size_t base, str
 	if (escaped && !unescape_name(c, plain, &plain))
 		return stop(c, MW_JSON_FAULT_MEMORY, quote);
 	name.hash = quick_hash(plain);
-	*slot = c->depth == 1 ? find_wanted(c, plain) : NULL;
+	*slot = NULL;
+	if (c->depth == 1)
+		*slot = find_wanted(c->look, plain);
+	else
+		meet(c->look, plain);
 	if (!add_name(c, base, name))
 		return NULL;
 	p = mw_json_scan_space(p + 1, end);
@@ -323,9 +331,10 @@ static bool check_text(struct checker *c, struct mw_json *root)
 	return p == end || stop(c, MW_JSON_FAULT_END, p);
 }
 
-bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json *found, size_t n,
-    struct mw_json *root, struct mw_err *err)
+bool mw_json_peek(
+    struct mw_str text, struct mw_json_look *look, struct mw_json *root, struct mw_err *err)
 {
+	struct mw_json_look nothing = {0};
 	const char *begin = text.p ? text.p : "";
 	struct checker c;
 	c.scan = (struct mw_json_scan){.begin = begin, .end = begin + text.n};
@@ -334,12 +343,11 @@ bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json
 	c.n_names = 0;
 	c.room = NAMES;
 	c.slots = NULL;
-	c.wanted = names;
-	c.found = found;
-	c.n_wanted = n;
+	c.look = look ? look : &nothing;
+	c.look->met = false;
 	mw_buf_init(&c.plain, text.n);
-	for (size_t i = 0; i < n; i++)
-		found[i] = (struct mw_json){MW_JSON_NONE, MW_NOSTR};
+	for (size_t i = 0; i < c.look->n; i++)
+		c.look->found[i] = (struct mw_json){MW_JSON_NONE, MW_NOSTR};
 	bool ok = text.n <= UINT32_MAX ? check_text(&c, root)
 	                               : (bool)stop(&c, MW_JSON_FAULT_MEMORY, begin);
 	if (c.names != c.few)

@@ -48,13 +48,22 @@ static inline enum mw_json_kind mw_json_kind_of(char first)
 	}
 }
 
-/* Checks the whole text in one pass; on the way notes where the top-level members named in `names`
- * are (names and found have n entries; found[i].kind is MW_JSON_NONE where absent). `*root` is the
- * whole value (found stays empty unless it is an object). On a fault: MW_ERR_BAD_JSON, with line,
- * column and what was wrong in words a person can act on; found and *root are of no use then. Names
- * are compared after unescaping. No more than MW_MAX_MEMBERS members in one object. */
-bool mw_json_peek(struct mw_str text, const struct mw_str *names, struct mw_json *found, size_t n,
-    struct mw_json *root, struct mw_err *err) MW_MUSTCHECK;
+/* What a check notes on its way. Names are compared after unescaping. */
+struct mw_json_look {
+	const struct mw_str *names; /* of members of the top level */
+	struct mw_json *found;      /* where each of them is; kind NONE if absent */
+	size_t n;                   /* entries of both */
+	const struct mw_str *deep;  /* names of members below the top level */
+	size_t n_deep;
+	bool met; /* there is a member, however deep, with one of these */
+};
+
+/* Checks the whole text in one pass, and fills in what `look` (or NULL) asks for. `*root` is the whole
+ * value; nothing is found unless it is an object. On a fault: MW_ERR_BAD_JSON, with line, column and
+ * what was wrong in words a person can act on; look and *root are of no use then. No more than
+ * MW_MAX_MEMBERS members in one object. */
+bool mw_json_peek(struct mw_str text, struct mw_json_look *look, struct mw_json *root,
+    struct mw_err *err) MW_MUSTCHECK;
 
 /* The kind of a value by its first byte, with surrounding space cut off; text must hold one value. */
 struct mw_json mw_json_value(struct mw_str text);

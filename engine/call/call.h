@@ -23,6 +23,11 @@ enum mw_member {
 };
 extern const struct mw_str mw_call_members[MW_MEMBERS]; /* their names */
 
+/* Members of messages, parts and tools that other vendors than OpenAI know, and that our own answers
+ * bring into a conversation: cache marks, signed thoughts, signatures of tool calls. */
+enum { MW_FOREIGNS = 5 };
+extern const struct mw_str mw_call_foreign[MW_FOREIGNS];
+
 struct mw_tag {
 	struct mw_str key, value;
 	struct mw_tag *next;
@@ -46,7 +51,8 @@ struct mw_call {
 	size_t n_headers;
 	struct mw_str body; /* checked JSON, an object; policies replace it by an edited copy */
 	struct mw_json members[MW_MEMBERS]; /* slices of body */
-	struct mw_str asked;  /* the model's name as the client wrote it: what answers carry */
+	bool foreign;        /* somewhere below body's top level stands a name of mw_call_foreign */
+	struct mw_str asked; /* the model's name as the client wrote it: what answers carry */
 	struct mw_str wanted; /* the name that is routed now: asked, rewritten, or a fallback */
 	const struct mw_model *model; /* the group it stands for; NULL before DECODE */
 	bool stream;
@@ -64,5 +70,10 @@ struct mw_call {
 	struct mw_str finish; /* finish reason of the first choice, if one came */
 	int status;           /* of the answer; 0: none yet */
 };
+
+/* Checks call->body as JSON and fills in `members` and `foreign`; `*root` is the whole of it. BAD_JSON as
+ * of mw_json_peek. */
+bool mw_call_find_members(
+    struct mw_call *call, struct mw_json *root, struct mw_err *err) MW_MUSTCHECK;
 
 #endif

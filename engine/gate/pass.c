@@ -18,9 +18,11 @@ static bool is_name(struct mw_str name, const char *z)
 
 static bool is_foreign(struct mw_str name)
 {
-	return is_name(name, "cache_control") || is_name(name, "thinking_blocks") ||
-	       is_name(name, "reasoning_content") || is_name(name, "provider_specific_fields") ||
-	       is_name(name, "extra_content");
+	struct mw_str inside = mw_strn(name.p + 1, name.n - 2);
+	for (size_t i = 0; i < MW_FOREIGNS; i++)
+		if (mw_str_eq(inside, mw_call_foreign[i]))
+			return true;
+	return false;
 }
 
 /* Has any of a list's objects (parts, tool calls) a member that OpenAI does not know? */
@@ -54,7 +56,7 @@ bool mw_pass_fits(const struct mw_call *call)
 	struct mw_str name;
 	struct mw_json message;
 	struct mw_json messages = call->members[MW_M_MESSAGES];
-	if (call->kind != MW_KIND_CHAT)
+	if (call->kind != MW_KIND_CHAT || !call->foreign)
 		return true;
 	for (size_t at = 0; mw_json_next(messages, &at, &name, &message);)
 		if (foreign_message(message))
@@ -237,12 +239,13 @@ static bool calls_fit(struct mw_json calls)
 {
 	struct mw_str name;
 	struct mw_json call;
-	if (calls.kind != MW_JSON_ARRAY || mw_json_count(calls) == 0)
+	bool any = false;
+	if (calls.kind != MW_JSON_ARRAY)
 		return false;
-	for (size_t at = 0; mw_json_next(calls, &at, &name, &call);)
+	for (size_t at = 0; mw_json_next(calls, &at, &name, &call); any = true)
 		if (!call_fits(call))
 			return false;
-	return true;
+	return any;
 }
 
 static bool message_fits(struct mw_json message)
@@ -267,11 +270,12 @@ static bool message_fits(struct mw_json message)
 
 static bool choices_fit(struct mw_json choices, struct mw_str *finish)
 {
-	if (choices.kind != MW_JSON_ARRAY || mw_json_count(choices) == 0)
+	if (choices.kind != MW_JSON_ARRAY)
 		return false;
+	bool any = false;
 	struct mw_str name;
 	struct mw_json choice, v;
-	for (size_t at = 0; mw_json_next(choices, &at, &name, &choice);) {
+	for (size_t at = 0; mw_json_next(choices, &at, &name, &choice); any = true) {
 		bool index = false, message = false, reason = false;
 		for (size_t in = 0; mw_json_next(choice, &in, &name, &v);) {
 			if (is_name(name, "index"))
@@ -286,7 +290,7 @@ static bool choices_fit(struct mw_json choices, struct mw_str *finish)
 		if (!index || !message || !reason)
 			return false;
 	}
-	return true;
+	return any;
 }
 
 enum top { ID, OBJECT, CREATED, MODEL, CHOICES, USAGE, ERROR, DATA, SERVICE_TIER, TOPS };
@@ -301,6 +305,12 @@ static const struct mw_str top_names[TOPS] = {
     [DATA] = {"data", 4},
     [SERVICE_TIER] = {"service_tier", 12},
 };
+
+static bool find_top(struct mw_str text, struct mw_json *top, struct mw_json *root)
+{
+	struct mw_json_look look = {.names = top_names, .found = top, .n = TOPS};
+	return mw_json_peek(text, &look, root, NULL);
+}
 
 /* OpenAI's own; typed clients take no other. */
 static bool tier_fits(struct mw_json v)
@@ -320,15 +330,16 @@ static bool head_fits(const struct mw_json *top, const char *object)
 /* Embeddings: as many as there are, in the coding that was asked for. */
 static bool data_fits(struct mw_json data, bool base64)
 {
-	if (data.kind != MW_JSON_ARRAY || mw_json_count(data) == 0)
+	if (data.kind != MW_JSON_ARRAY)
 		return false;
+	bool any = false;
 	struct mw_str name;
 	struct mw_json row;
-	for (size_t at = 0; mw_json_next(data, &at, &name, &row);)
+	for (size_t at = 0; mw_json_next(data, &at, &name, &row); any = true)
 		if (mw_json_get(row, MW_STR("embedding")).kind !=
 		    (base64 ? MW_JSON_STRING : MW_JSON_ARRAY))
 			return false;
-	return true;
+	return any;
 }
 
 static bool reply_fits(const struct mw_json *top, const struct mw_call *call, struct mw_str *finish)
@@ -346,7 +357,7 @@ enum mw_pass mw_pass_reply(
 {
 	struct mw_str finish = MW_NOSTR;
 	struct mw_json top[TOPS], root;
-	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
+	if (!find_top(text, top, &root))
 		return MW_PASS_BROKEN;
 	if (root.kind != MW_JSON_OBJECT || !reply_fits(top, call, &finish) ||
 	    !usage_fits(top[USAGE], call->kind, &call->usage))
@@ -497,7 +508,7 @@ enum mw_pass mw_pass_event(struct mw_str text, struct mw_str client_model_json,
 {
 	struct mw_json top[TOPS], root;
 	*chunk = (struct mw_pass_chunk){.bare = sent->bare};
-	if (!mw_json_peek(text, top_names, top, TOPS, &root, NULL))
+	if (!find_top(text, top, &root))
 		return MW_PASS_BROKEN;
 	if (memchr(text.p, '\n', text.n)) /* came on several lines, and has to leave on one */
 		return MW_PASS_DEVIATES;

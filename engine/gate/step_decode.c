@@ -79,7 +79,7 @@ bool mw_decode_body(struct mw_call *call, struct mw_err *err)
 		return mw_err_set(err, MW_ERR_BAD_JSON,
 		    "the body is empty; send a JSON object with 'model' and '%s'",
 		    call->kind == MW_KIND_CHAT ? "messages" : "input");
-	if (!mw_json_peek(call->body, mw_call_members, call->members, MW_MEMBERS, &root, err))
+	if (!mw_call_find_members(call, &root, err))
 		return false;
 	if (root.kind != MW_JSON_OBJECT)
 		return mw_err_set(err, MW_ERR_BAD_JSON, "the body must be a JSON object, not %s",

@@ -108,7 +108,7 @@ static int l_json_raw(lua_State *L)
 {
 	struct mw_err err;
 	struct mw_json root;
-	if (!mw_json_peek(check_string(L, 1), NULL, NULL, 0, &root, &err))
+	if (!mw_json_peek(check_string(L, 1), NULL, &root, &err))
 		return luaL_argerror(L, 1, err.text);
 	mw_convert_push_raw(L, root.raw);
 	return 1;

@@ -205,7 +205,8 @@ static bool read_table(struct reading *r, struct mw_str text)
 {
 	static const struct mw_str names[] = {{"unit", 4}, {"models", 6}};
 	struct mw_json found[MW_LEN(names)], root;
-	if (!mw_json_peek(text, names, found, MW_LEN(names), &root, r->err)) {
+	struct mw_json_look look = {.names = names, .found = found, .n = MW_LEN(names)};
+	if (!mw_json_peek(text, &look, &root, r->err)) {
 		if (r->err)
 			r->err->code = MW_ERR_SETTINGS;
 		return mw_err_prefix(r->err, "%s", r->file);

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	int n = snprintf(
 	    body, sizeof(body), "{\"v\":%.*s}", (int)MW_MIN(size, 4000u), (const char *)data);
-	if (n < 0 || !mw_json_peek(mw_strn(body, (size_t)n), NULL, NULL, 0, &root, NULL))
+	if (n < 0 || !mw_json_peek(mw_strn(body, (size_t)n), NULL, &root, NULL))
 		return 0;
 	world_call(w, body);
 	struct mw_attempt at = {

@@ -267,7 +267,7 @@ static void converter_agrees(struct mw_str text, bool good, const struct mw_err 
 static bool peek(struct mw_str text, struct mw_json *root)
 {
 	struct mw_err err = {0};
-	bool good = mw_json_peek(text, NULL, NULL, 0, root, &err);
+	bool good = mw_json_peek(text, NULL, root, &err);
 	mw_require(good || err.text[0]);
 	mw_require(good == other_check(text));
 	converter_agrees(text, good, &err);
@@ -277,7 +277,7 @@ static bool peek(struct mw_str text, struct mw_json *root)
 static bool passes(struct mw_str text)
 {
 	struct mw_json root;
-	return mw_json_peek(text, NULL, NULL, 0, &root, NULL);
+	return mw_json_peek(text, NULL, &root, NULL);
 }
 
 static void check_string(struct mw_json v, struct mw_arena *a)
@@ -322,7 +322,7 @@ static void edit(struct mw_str text, struct mw_str path, struct mw_str value, st
 		return;
 	struct mw_err err;
 	struct mw_json root;
-	if (!mw_json_peek(out, NULL, NULL, 0, &root, &err)) { /* one deep value inside another */
+	if (!mw_json_peek(out, NULL, &root, &err)) { /* one deep value inside another */
 		mw_require(strstr(err.text, "nested deeper"));
 		return;
 	}

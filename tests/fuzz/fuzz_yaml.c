@@ -43,7 +43,7 @@ static void check_json(const struct mw_yaml *root)
 	struct mw_json value;
 	mw_buf_init(&b, MAX_JSON);
 	mw_yaml_to_json(root, &b);
-	mw_require(b.full || mw_json_peek(mw_buf_str(&b), NULL, NULL, 0, &value, NULL));
+	mw_require(b.full || mw_json_peek(mw_buf_str(&b), NULL, &value, NULL));
 	mw_buf_deinit(&b);
 }
 

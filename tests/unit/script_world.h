@@ -71,8 +71,7 @@ static MW_UNUSED void world_call(struct world *w, const char *body)
 	    .key = MW_STR("master"),
 	    .cost = -1,
 	};
-	mw_require(
-	    mw_json_peek(w->call.body, mw_call_members, w->call.members, MW_MEMBERS, &root, NULL));
+	mw_require(mw_call_find_members(&w->call, &root, NULL));
 }
 
 static MW_UNUSED void world_make_targets(struct world *w)
@@ -145,7 +144,8 @@ static MW_UNUSED void world_add_file(
 static MW_UNUSED struct mw_policy_ref *world_add(struct world *w, const char *text)
 {
 	size_t i = w->bundle.n_policies++;
-	w->refs[i] = (struct mw_policy_ref){.path = MW_STR("mine.lua"), .file = "config.yaml", .line = 7};
+	w->refs[i] =
+	    (struct mw_policy_ref){.path = MW_STR("mine.lua"), .file = "config.yaml", .line = 7};
 	w->sources[i] = (struct mw_bundle_policy){
 	    .ref = &w->refs[i], .files = w->files[i], .version = "0123456789abcdef"};
 	w->bound[i] = i;
@@ -216,7 +216,7 @@ static MW_UNUSED const char *world_eval_in(
 	struct mw_decision d;
 	snprintf(source, sizeof(source),
 	    WORLD_HEAD("guard") "%s\nfunction P.admit(req, p)\nlocal ok, e = pcall(function() "
-	                        "return %s end)\n"
+				"return %s end)\n"
 				"return mw.answer{ text = tostring(e) } end" WORLD_TAIL,
 	    before, expression);
 	mw_policies_free(w->policies);

@@ -34,7 +34,7 @@ static bool peek(struct mw_str text, struct mw_err *err)
 	char *copy = mw_mem_alloc(text.n);
 	if (text.n)
 		memcpy(copy, text.p, text.n);
-	bool ok = mw_json_peek(mw_strn(copy, text.n), NULL, NULL, 0, &root, err);
+	bool ok = mw_json_peek(mw_strn(copy, text.n), NULL, &root, err);
 	mw_mem_free(copy);
 	return ok;
 }
@@ -43,7 +43,7 @@ static struct mw_json value(const char *text)
 {
 	struct mw_json root;
 	struct mw_err err;
-	if (!mw_json_peek(mw_str(text), NULL, NULL, 0, &root, &err))
+	if (!mw_json_peek(mw_str(text), NULL, &root, &err))
 		fail_msg("%s: %s", text, err.text);
 	return root;
 }
@@ -62,10 +62,11 @@ static void peek_finds_the_members_that_are_wanted(void **state)
 	(void)state;
 	static const struct mw_str names[] = {{"model", 5}, {"stream", 6}, {"user", 4}, {"", 0}};
 	struct mw_json found[4], root;
+	struct mw_json_look look = {.names = names, .found = found, .n = 4};
 	struct mw_str text =
 	    MW_STR(" {\"stream\" : true , "
 		   "\"nested\":{\"model\":1},\"mo\\u0064el\":\"a\\nb\",\"\":[ 1, 2 ]} ");
-	assert_true(mw_json_peek(text, names, found, 4, &root, NULL));
+	assert_true(mw_json_peek(text, &look, &root, NULL));
 	assert_int_equal(root.kind, MW_JSON_OBJECT);
 	assert_int_equal(root.raw.n, text.n - 2);
 	assert_int_equal(found[0].kind, MW_JSON_STRING);
@@ -73,10 +74,28 @@ static void peek_finds_the_members_that_are_wanted(void **state)
 	assert_true(mw_json_true(found[1]));
 	assert_int_equal(found[2].kind, MW_JSON_NONE);
 	ASSERT_STR(found[3].raw, "[ 1, 2 ]");
-	assert_true(mw_json_peek(MW_STR("[{\"model\":1}]"), names, found, 4, &root, NULL));
+	assert_true(mw_json_peek(MW_STR("[{\"model\":1}]"), &look, &root, NULL));
 	assert_int_equal(found[0].kind, MW_JSON_NONE);
-	assert_true(mw_json_peek(MW_STR("\"model\""), names, found, 4, &root, NULL));
+	assert_true(mw_json_peek(MW_STR("\"model\""), &look, &root, NULL));
 	assert_int_equal(root.kind, MW_JSON_STRING);
+}
+
+static bool meets(const char *text)
+{
+	static const struct mw_str deep[] = {{"cache", 5}, {"mark", 4}};
+	struct mw_json_look look = {.deep = deep, .n_deep = MW_LEN(deep), .met = true};
+	struct mw_json root;
+	assert_true(mw_json_peek(mw_str(text), &look, &root, NULL));
+	return look.met;
+}
+
+static void peek_meets_names_below_the_top_level(void **state)
+{
+	(void)state;
+	assert_true(meets("{\"a\":{\"mark\":1}}"));
+	assert_true(meets("[[{\"x\":0,\"c\\u0061che\":1,\"y\":2}],{\"z\":3}]"));
+	assert_false(meets("{\"cache\":1,\"a\":\"mark\",\"b\":[\"cache\",{\"marks\":1}]}"));
+	assert_false(meets("\"mark\""));
 }
 
 static void good_texts_pass(void **state)
@@ -271,7 +290,7 @@ static void long_values_are_stepped_over(void **state)
 		    "{[abcdefghijk}lmnopqrstuvwxyz0123456789]ABCDEFGHIJKLMNO", n,
 		    "                                                            ");
 		struct mw_json root;
-		assert_true(mw_json_peek(mw_buf_str(&b), NULL, NULL, 0, &root, NULL));
+		assert_true(mw_json_peek(mw_buf_str(&b), NULL, &root, NULL));
 		assert_int_equal(mw_json_count(root), 3);
 		ASSERT_STR(mw_json_item(root, 2).raw, "2");
 		mw_buf_deinit(&b);
@@ -484,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(peek_finds_the_members_that_are_wanted),
+	    cmocka_unit_test(peek_meets_names_below_the_top_level),
 	    cmocka_unit_test(good_texts_pass),
 	    cmocka_unit_test(bad_texts_are_explained),
 	    cmocka_unit_test(no_message_shows_much_of_the_text),

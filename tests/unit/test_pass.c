@@ -33,8 +33,7 @@ static struct mw_call call_with(const char *body)
 {
 	struct mw_call call = {.arena = arena, .kind = MW_KIND_CHAT, .body = mw_str(body)};
 	struct mw_json root;
-	assert_true(
-	    mw_json_peek(call.body, mw_call_members, call.members, MW_MEMBERS, &root, NULL));
+	assert_true(mw_call_find_members(&call, &root, NULL));
 	call.stream = mw_json_true(call.members[MW_M_STREAM]);
 	call.include_usage =
 	    mw_json_true(mw_json_get(call.members[MW_M_STREAM_OPTIONS], MW_STR("include_usage")));

@@ -117,7 +117,7 @@ static struct mw_json spec_at(const struct mw_target *t, const char *path)
 {
 	struct mw_json root;
 	struct mw_err err;
-	if (!mw_json_peek(t->spec, NULL, NULL, 0, &root, &err))
+	if (!mw_json_peek(t->spec, NULL, &root, &err))
 		fail_msg("%s: %.*s", err.text, MW_FMT(t->spec));
 	return mw_json_at(root, mw_str(path));
 }
