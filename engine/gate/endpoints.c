@@ -5,6 +5,7 @@
  */
 #include "gate/endpoints.h"
 
+#include "base/log.h"
 #include "gate/attempt.h"
 #include "gate/pages.h"
 #include "gate/reply.h"
@@ -112,21 +113,45 @@ static void preflight(struct mw_http_req *req, const struct mw_http_head *head)
 	mw_http_reply(req, 200, headers, MW_LEN(headers), MW_STR("OK"));
 }
 
-static void wrong_path(struct mw_http_req *req, const struct mw_http_head *head, const char *allow)
+/* What of a path or a method is shown. */
+static struct mw_str shown(struct mw_str text)
+{
+	return mw_strn(text.p, MW_MIN(text.n, (size_t)200));
+}
+
+static void log_refusal(
+    struct mw_worker *w, const struct mw_http_head *head, const struct mw_err *err)
+{
+	mw_log_call("method=%.*s path=%.*s status=%d error=%s", MW_FMT(shown(head->method)),
+	    MW_FMT(shown(head->path)), mw_err_status(err->code), mw_err_name(err->code));
+	mw_worker_logged(w);
+}
+
+static void refuse(struct mw_worker *w, struct mw_http_req *req, const struct mw_err *err)
+{
+	log_refusal(w, mw_http_req_head(req), err);
+	mw_reply_err(req, err);
+}
+
+static void wrong_path(
+    struct mw_worker *w, struct mw_http_req *req, const struct mw_http_head *head)
 {
 	struct mw_err err;
-	if (!allow) {
-		mw_err_set(&err, MW_ERR_NOT_FOUND,
-		    "there is nothing at %.*s; chat is POST /v1/chat/completions, GET / lists more",
-		    (int)MW_MIN(head->path.n, (size_t)200), head->path.p);
-		mw_reply_err(req, &err);
-		return;
-	}
+	mw_err_set(&err, MW_ERR_NOT_FOUND,
+	    "there is nothing at %.*s; chat is POST /v1/chat/completions, GET / lists more",
+	    MW_FMT(shown(head->path)));
+	refuse(w, req, &err);
+}
+
+static void wrong_method(struct mw_worker *w, struct mw_http_req *req,
+    const struct mw_http_head *head, const char *allow)
+{
+	struct mw_err err;
 	struct mw_buf b;
 	mw_buf_init(&b, MW_MAX_HEAD);
-	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s",
-	    (int)MW_MIN(head->path.n, (size_t)200), head->path.p, allow,
-	    (int)MW_MIN(head->method.n, (size_t)20), head->method.p);
+	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s", MW_FMT(shown(head->path)), allow,
+	    MW_FMT(shown(head->method)));
+	log_refusal(w, head, &err);
 	mw_reply_http_error(NULL, head->path, &err, &b);
 	struct mw_header headers[] = {
 	    {MW_STR("Content-Type"), MW_STR("application/json")},
@@ -146,10 +171,12 @@ static void *on_head(void *arg, struct mw_http_req *req, const struct mw_http_he
 	if (mw_str_is(head->method, "OPTIONS"))
 		return preflight(req, head), NULL;
 	const struct endpoint *e = find(head, &rest, &allow);
+	if (!e && allow)
+		return wrong_method(w, req, head, allow), NULL;
 	if (!e)
-		return wrong_path(req, head, allow), NULL;
+		return wrong_path(w, req, head), NULL;
 	if (!(e->flags & OPEN) && !admitted(w, head, &err))
-		return mw_reply_err(req, &err), NULL;
+		return refuse(w, req, &err), NULL;
 	if (!e->page)
 		return mw_walk_new(w, req, head, e->kind);
 	e->page(w, req, rest);

@@ -53,6 +53,7 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
 		       ? mw_str(mw_err_name(walk->fault.code))
 		       : MW_STR("")));
+	mw_worker_logged(walk->worker);
 }
 
 void mw_settle_cost(struct mw_walk *walk)

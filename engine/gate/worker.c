@@ -120,7 +120,11 @@ void mw_worker_give_arena(struct mw_worker *w, struct mw_arena *a)
 		w->arenas[w->n_arenas++] = a;
 	else
 		mw_arena_free(a);
-	if (!w->log_timer.set) /* the call has left a line */
+}
+
+void mw_worker_logged(struct mw_worker *w)
+{
+	if (!w->log_timer.set)
 		mw_timer_set(&w->env, &w->log_timer, FLUSH_LOG_US);
 }
 

@@ -57,5 +57,7 @@ struct mw_list *mw_worker_walks(struct mw_worker *w); /* every walk stands on th
 /* An arena from the worker's pool, and back to it. */
 struct mw_arena *mw_worker_take_arena(struct mw_worker *w);
 void mw_worker_give_arena(struct mw_worker *w, struct mw_arena *a);
+/* mw_log_call was called: its line is written out soon, together with others. */
+void mw_worker_logged(struct mw_worker *w);
 
 #endif

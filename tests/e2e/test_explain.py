@@ -204,6 +204,17 @@ def test_each_call_has_one_line_in_the_log(gateway, upstream):
             assert part in lines[0]
 
 
+def test_a_request_that_becomes_no_call_has_a_line_too(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))], "general_settings": {"master_key": "sk-master"}})
+    assert gw.chat(key="sk-wrong").status == 401
+    gw.wait_log(r"method=POST path=/v1/chat/completions status=401 error=NO_KEY")
+    assert gw.get("/v1/chat?key=sk-wrong").status == 404
+    gw.wait_log(r"method=GET path=/v1/chat status=404 error=NOT_FOUND")
+    assert gw.get("/v1/embeddings").status == 405
+    gw.wait_log(r"method=GET path=/v1/embeddings status=405 error=METHOD")
+    assert "sk-wrong" not in gw.log
+
+
 def test_unfinished_is_said_of_broken_answers_only(gateway, upstream):
     up = upstream(in_turn(openai.embeddings([1.0]), openai.error(400), stream(openai.events("a")[:2], reset())))
     gw = gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": 0}})
