@@ -108,6 +108,33 @@ static const char *scan_escape(struct mw_json_scan *s, const char *p)
 	return p + 6;
 }
 
+/* As mw_json_scan_plain, but steps over short escapes too, so that prose with its quotes and line ends costs
+ * little more than plain text: all marks of 64 bytes are found at once, which spares the mispredicted
+ * jumps of stopping at each. */
+static const char *scan_prose(const char *p, const char *end, bool *escaped)
+{
+#ifdef __SSE2__
+	while (end - p > 64) {
+		uint64_t marks = mw_json_scan_marks(p) | mw_json_scan_marks(p + 16) << 16 |
+		                 mw_json_scan_marks(p + 32) << 32 |
+		                 mw_json_scan_marks(p + 48) << 48;
+		size_t step = 64;
+		for (; marks; marks &= marks - 1) {
+			size_t i = (size_t)__builtin_ctzll(marks);
+			if (p[i] != '\\' || !is_short_escape(p[i + 1]))
+				return p + i;
+			*escaped = true;
+			if (i == 63)
+				step++; /* what is escaped lies in the next block */
+			else
+				marks &= ~((uint64_t)2 << i);
+		}
+		p += step;
+	}
+#endif
+	return mw_json_scan_plain(p, end);
+}
+
 const char *mw_json_scan_string_rest(struct mw_json_scan *s, const char *p, bool *escaped)
 {
 	while (p && p < s->end && *p != '"') {
@@ -120,7 +147,7 @@ const char *mw_json_scan_string_rest(struct mw_json_scan *s, const char *p, bool
 			return mw_json_scan_stop(s, MW_JSON_FAULT_CONTROL, p);
 		}
 		if (p)
-			p = mw_json_scan_plain(p, s->end);
+			p = scan_prose(p, s->end, escaped);
 	}
 	return p == s->end ? mw_json_scan_stop(s, MW_JSON_FAULT_STRING_CUT, p) : p;
 }

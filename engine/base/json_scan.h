@@ -77,6 +77,19 @@ static inline bool mw_json_scan_plain8(const char *p)
 	return (((w - ones * ' ') | w | zero) & highs) == 0;
 }
 
+#ifdef __SSE2__
+/* Which of 16 bytes are not plain: a bit each. */
+static inline uint64_t mw_json_scan_marks(const char *p)
+{
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+		      space = _mm_set1_epi8(' ');
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	/* signed: bytes beyond ASCII count as less than a space */
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(v, space),
+	    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash))));
+}
+#endif
+
 /* As mw_json_scan_plain, on any machine. */
 static inline const char *mw_json_scan_plain_portable(const char *p, const char *end)
 {
@@ -91,16 +104,10 @@ static inline const char *mw_json_scan_plain_portable(const char *p, const char 
 static inline const char *mw_json_scan_plain(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
-		      space = _mm_set1_epi8(' ');
 	for (; end - p >= 16; p += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* signed: bytes beyond ASCII count as less than a space */
-		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, space),
-		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-		if (mask)
-			return p + __builtin_ctz(mask);
+		uint64_t marks = mw_json_scan_marks(p);
+		if (marks)
+			return p + __builtin_ctzll(marks);
 	}
 #endif
 	return mw_json_scan_plain_portable(p, end);

@@ -105,6 +105,43 @@ static void escapes_are_undone_at_every_place(void **state)
 	}
 }
 
+/* A slow twin of mw_json_scan_string: the place of the closing quote, NULL for a fault. */
+static const char *string_by_rule(const char *p, const char *end, bool *escaped)
+{
+	for (; p < end && *p != '"'; p++) {
+		if ((unsigned char)*p < 0x20)
+			return NULL;
+		if (*p != '\\')
+			continue;
+		*escaped = true;
+		if (++p == end || !memchr("\"\\/bfnrt", *p, 8))
+			return NULL;
+	}
+	return p < end ? p : NULL;
+}
+
+/* Long strings are looked through in blocks; what is escaped may stand at any place of them, also across
+ * their border. */
+static void long_strings_end_where_they_should(void **state)
+{
+	(void)state;
+	static const char *const marks[] = {"\"", "\\\"", "\\\\", "\\n", "\\x", "\n", "\\"};
+	for (size_t first = 0; first < MW_LEN(marks); first++)
+		for (size_t second = 0; second < MW_LEN(marks); second++)
+			for (int at = 0; at < 140; at++)
+				for (int gap = 0; gap < 4; gap++) {
+					char text[400];
+					int n = snprintf(text, sizeof(text), "\\n%*s%s%*s%s%*s\"",
+					    at, "", marks[first], gap, "", marks[second], 70, "");
+					struct mw_json_scan s = {.begin = text, .end = text + n};
+					bool escaped = false, by_rule = false;
+					const char *end = string_by_rule(text, s.end, &by_rule);
+					assert_ptr_equal(
+					    mw_json_scan_string(&s, text, &escaped), end);
+					assert_true(!end || escaped == by_rule);
+				}
+}
+
 static void surrogates_come_in_pairs_or_become_fffd(void **state)
 {
 	(void)state;
@@ -125,6 +162,7 @@ int main(void)
 	    cmocka_unit_test(plain_runs_end_where_they_should),
 	    cmocka_unit_test(utf8_is_what_the_standard_says),
 	    cmocka_unit_test(escapes_are_undone_at_every_place),
+	    cmocka_unit_test(long_strings_end_where_they_should),
 	    cmocka_unit_test(surrogates_come_in_pairs_or_become_fffd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
