@@ -17,13 +17,15 @@ struct mw_header {
 	struct mw_str name, value; /* names compare without regard to case */
 };
 
+enum { MW_EXCHANGE_PARTS = 3 };
+
 /* All of it is borrowed until the exchange ends or is cancelled. */
 struct mw_exchange_request {
 	struct mw_str method; /* "POST" */
 	struct mw_str url;
 	const struct mw_header *headers;
 	size_t n_headers;
-	struct mw_str body;
+	struct mw_str body[MW_EXCHANGE_PARTS]; /* sent one behind the other; any may be empty */
 	uint32_t connect_ms; /* for name, connection and TLS together */
 };
 

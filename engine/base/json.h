@@ -95,6 +95,7 @@ bool mw_json_is(struct mw_json v, const char *plain); /* a string equal to plain
 
 /* Writes a quoted string, escaping what must be; bytes that are not UTF-8 become U+FFFD. */
 void mw_json_quote(struct mw_buf *b, struct mw_str text);
+struct mw_str mw_json_quoted(struct mw_str text, struct mw_arena *a); /* the same, in the arena */
 
 /* One change of a text: set a value (raw JSON) at a path, or delete what is there (value {NULL,0}).
  * Objects that are missing on the way, or null, are made; an index may be one past the end (append). */

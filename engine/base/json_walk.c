@@ -234,6 +234,16 @@ struct mw_str mw_json_text(struct mw_json v, struct mw_arena *a)
 	return mw_strn(out, (size_t)(mw_json_scan_unescape(out, raw) - out));
 }
 
+struct mw_str mw_json_quoted(struct mw_str text, struct mw_arena *a)
+{
+	struct mw_buf b;
+	mw_buf_init(&b, MW_MAX_BODY);
+	mw_json_quote(&b, text);
+	struct mw_str quoted = mw_arena_dup(a, mw_buf_str(&b));
+	mw_buf_deinit(&b);
+	return quoted;
+}
+
 bool mw_json_is(struct mw_json v, const char *plain)
 {
 	return v.kind == MW_JSON_STRING && mw_json_scan_same(inside(v.raw), mw_str(plain));

@@ -79,32 +79,24 @@ static struct mw_str splice(
 	return mw_strn(p, before + by.n + after);
 }
 
-static struct mw_str quoted(struct mw_arena *a, struct mw_str text)
+/* The text around `old`, a slice of it, with `by` in its place. */
+static void cut(struct mw_str text, struct mw_str old, struct mw_str by, struct mw_str out[3])
 {
-	struct mw_buf b;
-	mw_buf_init(&b, MW_MAX_HEAD);
-	mw_json_quote(&b, text);
-	struct mw_str s = mw_arena_dup(a, mw_buf_str(&b));
-	mw_buf_deinit(&b);
-	return s;
-}
-
-/* A request whose `model` alone changes: one copy. */
-static bool splice_model(
-    const struct mw_call *call, struct mw_str name, struct mw_str *out, struct mw_err *err)
-{
-	*out = splice(call->arena, call->body, call->members[MW_M_MODEL].raw, name);
-	return out->p ||
-	       mw_err_set(err, MW_ERR_INTERNAL, "no memory for a body of %zu bytes", call->body.n);
+	size_t before = (size_t)(old.p - text.p);
+	out[0] = mw_strn(text.p, before);
+	out[1] = by;
+	out[2] = mw_strn(old.p + old.n, text.n - before - old.n);
 }
 
 bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,
-    bool ask_usage, struct mw_str *out, struct mw_err *err)
+    bool ask_usage, struct mw_str out[MW_EXCHANGE_PARTS], struct mw_err *err)
 {
-	struct mw_str name = quoted(call->arena, model);
+	struct mw_str name = mw_json_quoted(model, call->arena);
 	bool ask = ask_usage && call->stream && !call->include_usage;
-	if (!ask && body.p == call->body.p)
-		return splice_model(call, name, out, err);
+	if (!ask && body.p == call->body.p) {
+		cut(body, call->members[MW_M_MODEL].raw, name, out);
+		return true;
+	}
 	struct mw_json_edit edits[2] = {{MW_STR("model"), name}};
 	if (call->members[MW_M_STREAM_OPTIONS].kind == MW_JSON_OBJECT)
 		edits[1] =
@@ -112,7 +104,8 @@ bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_s
 	else
 		edits[1] = (struct mw_json_edit){
 		    MW_STR("stream_options"), MW_STR("{\"include_usage\":true}")};
-	return mw_json_edit(body, edits, ask ? 2 : 1, call->arena, out, err);
+	out[1] = out[2] = MW_NOSTR;
+	return mw_json_edit(body, edits, ask ? 2 : 1, call->arena, &out[0], err);
 }
 
 /* ---- shapes -------------------------------------------------------------------------------- */

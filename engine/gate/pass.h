@@ -8,6 +8,7 @@
 #ifndef MW_PASS_H
 #define MW_PASS_H
 
+#include "base/exchange.h"
 #include "call/call.h"
 #include "script/translate.h"
 
@@ -16,9 +17,10 @@
 bool mw_pass_fits(const struct mw_call *call);
 
 /* The body to send, from `body` (the call's, without the members that are ours): model replaced,
- * usage asked for in a stream where `ask_usage`. In the call's arena. */
+ * usage asked for in a stream where `ask_usage`. In parts, so that what stands around the model's name
+ * is not copied; they lie in `body` and in the call's arena. */
 bool mw_pass_request(const struct mw_call *call, struct mw_str body, struct mw_str model,
-    bool ask_usage, struct mw_str *out, struct mw_err *err) MW_MUSTCHECK;
+    bool ask_usage, struct mw_str out[MW_EXCHANGE_PARTS], struct mw_err *err) MW_MUSTCHECK;
 
 enum mw_pass {
 	MW_PASS_OK,

@@ -113,14 +113,9 @@ static void describe(struct mw_walk *walk)
 	walk->pass = t->passthrough && !t->has_defaults && !t->plays && mw_pass_fits(call);
 }
 
-static struct mw_str quote(struct mw_arena *a, struct mw_str text)
+static bool wants_attempt(struct mw_walk *walk)
 {
-	struct mw_buf b;
-	mw_buf_init(&b, MW_MAX_BODY);
-	mw_json_quote(&b, text);
-	struct mw_str s = mw_arena_dup(a, mw_buf_str(&b));
-	mw_buf_deinit(&b);
-	return s;
+	return mw_policies_want(mw_walk_policies(walk), walk->call.model, MW_HOOK_ATTEMPT);
 }
 
 /* The client's body without what it says to the gateway; most say nothing, and it is the body
@@ -144,21 +139,45 @@ static bool strip(struct mw_walk *walk, struct mw_err *err)
 	return n == 0 || mw_json_edit(call->body, edits, n, call->arena, &walk->body, err);
 }
 
+/* For the hook attempt, which sees the whole of it. */
+static bool join(struct mw_walk *walk, struct mw_err *err)
+{
+	size_t total = 0, at = 0;
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; i++)
+		total += walk->parts[i].n;
+	char *p = mw_arena_try(walk->call.arena, total + 1);
+	if (!p)
+		return mw_err_set(err, MW_ERR_INTERNAL, "no memory for a body of %zu bytes", total);
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; at += walk->parts[i++].n)
+		if (walk->parts[i].n)
+			memcpy(p + at, walk->parts[i].p, walk->parts[i].n);
+	walk->attempt.body = mw_strn(p, total);
+	return true;
+}
+
+static bool pass(struct mw_walk *walk, struct mw_err *err)
+{
+	const struct mw_call *call = &walk->call;
+	return mw_pass_request(call, walk->body, walk->translation.model,
+		   walk->attempt.target->stream_usage, walk->parts, err) &&
+	       (!wants_attempt(walk) || join(walk, err));
+}
+
+/* Leaves the body in the attempt or, where it passes and no hook looks at it, in walk->parts. */
 static bool encode(struct mw_walk *walk)
 {
 	struct mw_err err = {0};
 	struct mw_attempt *at = &walk->attempt;
 	if (!walk->client_model_json.p)
-		walk->client_model_json = quote(walk->call.arena, walk->call.asked);
+		walk->client_model_json = mw_json_quoted(walk->call.asked, walk->call.arena);
 	bool ok = walk->body.p || strip(walk, &err);
-	at->body = walk->body;
 	if (ok && at->target->plays)
-		return true;
-	if (ok && !walk->pass)
+		at->body = walk->body;
+	else if (ok && !walk->pass)
 		return mw_translate_request(
 		    &walk->translation, walk->body, &at->body, &walk->fault);
-	ok = ok && mw_pass_request(&walk->call, walk->body, walk->translation.model,
-		       at->target->stream_usage, &at->body, &err);
+	else
+		ok = ok && pass(walk, &err);
 	if (!ok)
 		mw_reply_set_fault(walk, &err);
 	return ok;
@@ -239,9 +258,12 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 	    .url = url_of(walk, door),
 	    .headers = headers,
 	    .n_headers = n,
-	    .body = walk->attempt.body,
 	    .connect_ms = (uint32_t)(call->settings->connect_us / 1000),
 	};
+	if (walk->attempt.body.p)
+		request->body[0] = walk->attempt.body;
+	else
+		memcpy(request->body, walk->parts, sizeof(request->body));
 }
 
 /* ---- the step ------------------------------------------------------------------------------- */
@@ -276,10 +298,9 @@ static void pass_over(struct mw_walk *walk, const struct mw_fault *before)
 /* False: hook attempt skips this one. */
 static bool wanted(struct mw_walk *walk)
 {
-	struct mw_policies *policies = mw_walk_policies(walk);
 	struct mw_decision d = {.verdict = MW_GO};
-	if (mw_policies_want(policies, walk->call.model, MW_HOOK_ATTEMPT))
-		mw_hook_attempt(policies, &walk->call, &walk->attempt, &d);
+	if (wants_attempt(walk))
+		mw_hook_attempt(mw_walk_policies(walk), &walk->call, &walk->attempt, &d);
 	return d.verdict != MW_SKIP;
 }
 

@@ -82,6 +82,7 @@ struct mw_walk {
 	struct mw_translation translation;
 	bool skipped; /* hook attempt has skipped a target */
 	bool pass;                       /* same dialect: bytes go through */
+	struct mw_str parts[MW_EXCHANGE_PARTS]; /* of the body to send */
 	struct mw_str client_model_json; /* the asked name, quoted */
 	struct mw_exchange *exchange;    /* NULL when none is under way */
 	struct mw_reader reader;

@@ -409,7 +409,7 @@ static struct fetch *new_fetch(struct mw_multi *m)
 	mw_list_init(&x->link);
 	mw_list_init(&x->resume_link);
 	mw_list_init(&x->connect_link);
-	mw_fetch_request_init(&x->told);
+	mw_fetch_request_init(&x->told, x->easy);
 	mw_buf_init(&x->head, MW_MAX_HEAD);
 	set_callbacks(x);
 	set_options(x->easy);

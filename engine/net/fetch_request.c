@@ -12,13 +12,81 @@ enum {
 	MAX_URL = 64 * 1024,
 	MAX_LINES = 256 * 1024,
 	KEEP_BYTES = 16 * 1024, /* a buffer larger than this is not kept for the next request */
+	ONE_SEND = 64 * 1024,   /* libcurl sends a body shorter than this together with the head */
 };
 
-void mw_fetch_request_init(struct mw_fetch_request *told)
+/* ---- bodies -------------------------------------------------------------------------------- */
+
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+	struct mw_fetch_request *told = arg;
+	size_t room = size * n, skip = told->given, given = 0;
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; i++) {
+		struct mw_str part = told->parts[i];
+		size_t at = MW_MIN(skip, part.n), more = MW_MIN(part.n - at, room - given);
+		if (more)
+			memcpy(to + given, part.p + at, more);
+		skip -= at;
+		given += more;
+	}
+	told->given += given;
+	return given;
+}
+
+/* Libcurl begins anew on another connection. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct mw_fetch_request *told = arg;
+	if (origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	told->given = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static const char *join(struct mw_fetch_request *told, const struct mw_str *parts, size_t total)
+{
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; i++)
+		if (parts[i].n == total)
+			return total ? parts[i].p : "";
+	if (told->joined.cap > KEEP_BYTES)
+		mw_buf_deinit(&told->joined);
+	mw_buf_clear(&told->joined);
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; i++)
+		mw_buf_add(&told->joined, parts[i]);
+	mw_require(!told->joined.full);
+	return told->joined.p;
+}
+
+static size_t body_length(const struct mw_exchange_request *r)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < MW_EXCHANGE_PARTS; i++)
+		total += r->body[i].n;
+	return total;
+}
+
+static void set_body(struct mw_fetch_request *told, CURL *easy, const struct mw_exchange_request *r)
+{
+	size_t total = body_length(r);
+	const char *one = total < ONE_SEND ? join(told, r->body, total) : NULL;
+	told->parts = r->body;
+	told->given = 0;
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, one);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
+}
+
+/* ---- what is kept -------------------------------------------------------------------------- */
+
+void mw_fetch_request_init(struct mw_fetch_request *told, CURL *easy)
 {
 	*told = (struct mw_fetch_request){0};
 	mw_buf_init(&told->url, MAX_URL);
 	mw_buf_init(&told->lines, MAX_LINES);
+	mw_buf_init(&told->joined, ONE_SEND);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(easy, CURLOPT_READDATA, told);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, told);
 }
 
 void mw_fetch_request_deinit(struct mw_fetch_request *told)
@@ -26,6 +94,7 @@ void mw_fetch_request_deinit(struct mw_fetch_request *told)
 	curl_url_cleanup(told->parsed);
 	mw_buf_deinit(&told->url);
 	mw_buf_deinit(&told->lines);
+	mw_buf_deinit(&told->joined);
 	mw_mem_free(told->list);
 }
 
@@ -125,7 +194,7 @@ static enum mw_fetch_kind kind_of(const struct mw_exchange_request *r)
 {
 	if (mw_str_is(r->method, "HEAD"))
 		return MW_FETCH_HEAD;
-	bool body = r->body.n || mw_str_is(r->method, "POST") || mw_str_is(r->method, "PUT") ||
+	bool body = body_length(r) || mw_str_is(r->method, "POST") || mw_str_is(r->method, "PUT") ||
 	            mw_str_is(r->method, "PATCH");
 	return body ? MW_FETCH_BODY : MW_FETCH_GET;
 }
@@ -140,11 +209,8 @@ static bool set_method(struct mw_fetch_request *told, CURL *easy,
 		    "\"%.*s\" is not an HTTP method", MW_FMT(r->method));
 	enum mw_fetch_kind kind = kind_of(r);
 	set_kind(told, easy, kind);
-	if (kind == MW_FETCH_BODY) {
-		/* a size below libcurl's 64 KiB goes out in one piece with the head */
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
-	}
+	if (kind == MW_FETCH_BODY)
+		set_body(told, easy, r);
 	struct mw_str custom = mw_str_is(r->method, natural[kind]) ? MW_STR("") : r->method;
 	if (mw_str_is(custom, told->method))
 		return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A request in libcurl's terms. A pooled handle keeps what it was told: URL, method and protocol
- * are set again only when they differ, and the list of headers is built in the same memory.
+ * are set again only when they differ, and the list of headers is built in the same memory. A short
+ * body is put together, to leave in one send with the head; a long one is read part by part.
  */
 #ifndef MW_FETCH_REQUEST_H
 #define MW_FETCH_REQUEST_H
@@ -22,11 +23,14 @@ struct mw_fetch_request {
 	struct curl_slist *list; /* nodes whose data lies in `lines` */
 	size_t list_cap;
 	enum mw_fetch_kind kind;
-	char method[16]; /* CURLOPT_CUSTOMREQUEST; "" if none */
-	long version;	 /* CURLOPT_HTTP_VERSION */
+	char method[16];	 /* CURLOPT_CUSTOMREQUEST; "" if none */
+	long version;		 /* CURLOPT_HTTP_VERSION */
+	struct mw_buf joined;	 /* a short body that came in parts */
+	const struct mw_str *parts; /* of a long body; borrowed */
+	size_t given;		 /* bytes of it that libcurl has read */
 };
 
-void mw_fetch_request_init(struct mw_fetch_request *told);
+void mw_fetch_request_init(struct mw_fetch_request *told, CURL *easy);
 void mw_fetch_request_deinit(struct mw_fetch_request *told); /* not while the handle is in use */
 
 /* Tells the handle. The body is borrowed until the transfer is over. False (UPSTREAM_UNREACHABLE)

@@ -42,7 +42,7 @@ static void sends_what_it_was_told(void **state)
 	init(&c, f, "POST", "/v1/chat/completions?a=b");
 	c.request.headers = headers;
 	c.request.n_headers = MW_LEN(headers);
-	c.request.body = MW_STR("{\"model\":\"m\"}");
+	c.request.body[0] = MW_STR("{\"model\":\"m\"}");
 	expect(&c, MW_END_OK);
 	char host[64];
 	snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%d\r\n", f->server.port);
@@ -90,7 +90,7 @@ static void methods_do_not_rub_off(void **state)
 		bool is_head = strcmp(cases[i].method, "HEAD") == 0;
 		reply_text = is_head ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 		                     : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-		c.request.body = mw_str(cases[i].body);
+		c.request.body[0] = mw_str(cases[i].body);
 		expect(&c, MW_END_OK);
 		assert_true(mw_str_starts(mw_buf_str(&seen.head), mw_str(cases[i].want)));
 		assert_true(mw_str_is(mw_buf_str(&seen.body), cases[i].body));
@@ -115,11 +115,37 @@ static void sends_large_bodies_whole(void **state)
 		struct call c;
 		struct mw_str body = long_text(sizes[i]);
 		init(&c, f, "POST", "/");
-		c.request.body = body;
+		c.request.body[0] = body;
 		expect(&c, MW_END_OK);
 		assert_false(has(mw_buf_str(&seen.head), "Expect"));
 		assert_true(mw_str_eq(mw_buf_str(&seen.body), body));
 		deinit(&c);
+		free((char *)body.p);
+	}
+	unwatch_requests();
+}
+
+static void sends_the_parts_of_a_body_in_order(void **state)
+{
+	static const size_t sizes[] = {2, 40, 65535, 65536, 300000};
+	struct fixture *f = *state;
+	watch_requests(f);
+	for (size_t i = 0; i < MW_LEN(sizes); i++) {
+		size_t n = sizes[i];
+		struct mw_str body = long_text(n);
+		const size_t cuts[][2] = {
+		    {1, n - 1}, {0, n / 2}, {n / 2, n / 2}, {n / 2, n}, {n, n}};
+		for (size_t k = 0; k < MW_LEN(cuts); k++) {
+			size_t a = cuts[k][0], b = cuts[k][1];
+			struct call c;
+			init(&c, f, "POST", "/");
+			c.request.body[0] = a ? mw_strn(body.p, a) : MW_NOSTR;
+			c.request.body[1] = mw_strn(body.p + a, b - a);
+			c.request.body[2] = b < n ? mw_strn(body.p + b, n - b) : MW_NOSTR;
+			expect(&c, MW_END_OK);
+			assert_true(mw_str_eq(mw_buf_str(&seen.body), body));
+			deinit(&c);
+		}
 		free((char *)body.p);
 	}
 	unwatch_requests();
@@ -192,7 +218,7 @@ static void reuses_the_connection(void **state)
 	for (int i = 0; i < 5; i++) {
 		struct call c;
 		init(&c, f, "POST", "/");
-		c.request.body = MW_STR("x");
+		c.request.body[0] = MW_STR("x");
 		expect(&c, MW_END_OK);
 		assert_int_equal(c.reused, i > 0);
 		deinit(&c);
@@ -208,7 +234,7 @@ static void a_connection_closed_while_idle_is_not_used(void **state)
 	for (int i = 0; i < 5; i++) {
 		struct call c;
 		init(&c, f, "POST", "/");
-		c.request.body = MW_STR("x");
+		c.request.body[0] = MW_STR("x");
 		expect(&c, MW_END_OK);
 		assert_false(c.reused);
 		deinit(&c);
@@ -226,14 +252,12 @@ static void close_second_request(struct server_conn *c, struct mw_str head, stru
 }
 
 /* The race that every pool has: the server closes just as the request goes out. */
-static void libcurl_repeats_on_a_new_connection(void **state)
+static void repeats_on_a_new_connection(struct fixture *f, struct mw_str body)
 {
-	struct fixture *f = *state;
-	f->server.on_request = close_second_request;
 	for (int i = 0; i < 2; i++) {
 		struct call c;
 		init(&c, f, "POST", "/");
-		c.request.body = MW_STR("x");
+		c.request.body[0] = c.request.body[2] = body;
 		expect(&c, MW_END_OK);
 		assert_body(&c, "ok");
 		assert_false(c.reused);
@@ -241,6 +265,32 @@ static void libcurl_repeats_on_a_new_connection(void **state)
 	}
 	assert_int_equal(f->server.n, 2);
 	assert_int_equal(f->server.requests, 3);
+}
+
+static void libcurl_repeats_on_a_new_connection(void **state)
+{
+	struct fixture *f = *state;
+	f->server.on_request = close_second_request;
+	repeats_on_a_new_connection(f, MW_STR("x"));
+}
+
+static size_t length_seen;
+
+static void note_length(struct server_conn *c, struct mw_str head, struct mw_str body)
+{
+	length_seen = body.n;
+	close_second_request(c, head, body);
+}
+
+/* … also one that libcurl has to read once more. */
+static void a_long_body_is_repeated_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct mw_str body = long_text(100000);
+	f->server.on_request = note_length;
+	repeats_on_a_new_connection(f, body);
+	assert_int_equal(length_seen, 2 * body.n);
+	free((char *)body.p);
 }
 
 static void close_first_request(struct server_conn *c, struct mw_str head, struct mw_str body)
@@ -290,7 +340,7 @@ static void check_end(struct fixture *f, const char *text, enum server_then then
 		reply_then = then;
 		reply_step = steps[i];
 		init(&c, f, "POST", "/");
-		c.request.body = MW_STR("x");
+		c.request.body[0] = MW_STR("x");
 		start(&c);
 		run(f);
 		if (c.end != end)
@@ -455,7 +505,7 @@ static void redirects_are_not_followed(void **state)
 		struct call c;
 		reply_text = replies[i];
 		init(&c, f, "POST", "/");
-		c.request.body = MW_STR("prompt");
+		c.request.body[0] = MW_STR("prompt");
 		expect(&c, MW_END_OK);
 		assert_int_equal(c.status / 100, 3);
 		assert_true(has(mw_buf_str(&c.headers), "Location"));
@@ -498,11 +548,13 @@ int main(void)
 	    FETCH_TEST(sends_what_it_was_told),
 	    FETCH_TEST(methods_do_not_rub_off),
 	    FETCH_TEST(sends_large_bodies_whole),
+	    FETCH_TEST(sends_the_parts_of_a_body_in_order),
 	    FETCH_TEST(refuses_what_cannot_be_sent),
 	    FETCH_TEST(says_who_refused_and_no_secret),
 	    FETCH_TEST(reuses_the_connection),
 	    FETCH_TEST(a_connection_closed_while_idle_is_not_used),
 	    FETCH_TEST(libcurl_repeats_on_a_new_connection),
+	    FETCH_TEST(a_long_body_is_repeated_whole),
 	    FETCH_TEST(no_reply_on_a_new_connection_is_not_repeated),
 	    FETCH_TEST(unasked_bytes_spoil_a_pooled_connection),
 	    FETCH_TEST(knows_how_replies_end),

@@ -434,7 +434,7 @@ static void be_silent(struct server_conn *c, struct mw_str head, struct mw_str b
 static void cancel_and_forget(struct call *c)
 {
 	cancel_other(c);
-	free((char *)c->other->request.body.p);
+	free((char *)c->other->request.body[0].p);
 }
 
 /* An exchange that is cancelled from another's callback may lose its body at once, while libcurl is
@@ -447,7 +447,7 @@ static void http2_forgets_the_body_of_a_cancelled_exchange(struct fixture *f, in
 		init_https(&quick, f, port, "/x");
 		init_https(&large, f, port, "/behind");
 		large.request.method = MW_STR("POST");
-		large.request.body = long_text(3000000);
+		large.request.body[0] = long_text(3000000);
 		quick.other = &large;
 		quick.on_head = cancel_and_forget;
 		start(i % 2 ? &quick : &large);

@@ -362,7 +362,7 @@ static void many_at_once_do_not_mix(void **state)
 		for (int i = 0; i < N; i++) {
 			init(&calls[i], f, "POST", "/");
 			snprintf(bodies[i], sizeof(bodies[i]), "body %d", i);
-			calls[i].request.body = mw_str(bodies[i]);
+			calls[i].request.body[0] = mw_str(bodies[i]);
 			start(&calls[i]);
 		}
 		assert_int_equal(mw_multi_running(f->live.multi), N);

@@ -47,12 +47,20 @@ static void assert_text(struct mw_str got, const char *want)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+/* The parts of it, put together. */
+static struct mw_str request(const struct mw_call *call, const char *model, bool ask_usage)
+{
+	struct mw_str parts[MW_EXCHANGE_PARTS];
+	assert_true(mw_pass_request(call, call->body, mw_str(model), ask_usage, parts, NULL));
+	return mw_arena_printf(
+	    arena, "%.*s%.*s%.*s", MW_FMT(parts[0]), MW_FMT(parts[1]), MW_FMT(parts[2]));
+}
+
 static void a_request_gets_only_its_model_replaced(void **state)
 {
 	(void)state;
 	struct mw_call call = call_with("{ \"a\" : 1e400, \"model\":\"x\" ,\"z\":\"\\u00e9\"}");
-	struct mw_str out;
-	assert_true(mw_pass_request(&call, call.body, MW_STR("gpt\"4"), true, &out, NULL));
+	struct mw_str out = request(&call, "gpt\"4", true);
 	assert_text(out, "{ \"a\" : 1e400, \"model\":\"gpt\\\"4\" ,\"z\":\"\\u00e9\"}");
 }
 
@@ -76,8 +84,7 @@ static void a_stream_is_asked_for_its_usage(void **state)
 	};
 	for (size_t i = 0; i < MW_LEN(cases); i++) {
 		struct mw_call call = call_with(cases[i].body);
-		struct mw_str out;
-		assert_true(mw_pass_request(&call, call.body, MW_STR("y"), true, &out, NULL));
+		struct mw_str out = request(&call, "y", true);
 		struct mw_json options = mw_json_get(mw_json_value(out), MW_STR("stream_options"));
 		assert_true(mw_json_is(mw_json_get(mw_json_value(out), MW_STR("model")), "y"));
 		if (cases[i].options)
@@ -91,8 +98,7 @@ static void usage_is_not_asked_for_where_the_provider_has_no_such_option(void **
 {
 	(void)state;
 	struct mw_call call = call_with("{\"model\":\"x\",\"stream\":true}");
-	struct mw_str out;
-	assert_true(mw_pass_request(&call, call.body, MW_STR("y"), false, &out, NULL));
+	struct mw_str out = request(&call, "y", false);
 	assert_text(out, "{\"model\":\"y\",\"stream\":true}");
 }
 
