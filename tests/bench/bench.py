@@ -32,9 +32,9 @@ TICK = os.sysconf("SC_CLK_TCK")
 MOONWEIR = """\
 model_list:
   - model_name: bench
-    litellm_params: {model: openai/bench, api_base: http://127.0.0.1:%(upstream)d/v1, api_key: sk-up, weight: 2}
+    litellm_params: {model: openai/bench-2026, api_base: http://127.0.0.1:%(upstream)d/v1, api_key: sk-up, weight: 2}
   - model_name: bench
-    litellm_params: {model: openai/bench, api_base: http://127.0.0.1:%(upstream)d/v1, api_key: sk-up, weight: 1}
+    litellm_params: {model: openai/bench-2026, api_base: http://127.0.0.1:%(upstream)d/v1, api_key: sk-up, weight: 1}
 general_settings: {master_key: sk-bench}
 router_settings: {routing_strategy: simple-shuffle}
 """
@@ -262,7 +262,17 @@ def one_round(figures, systems, seconds):
         got = streams(system, 8, 600, FRAMES)
         figures.add("CPU frame", system.name, got["cpu"] / got["events"] * 1e6)
         figures.add("frames", system.name, got["events"] / got["seconds"])
-        figures.add("first", system.name, streams(system, 1, 300, FRAMES)["first_p50"])
+
+
+def first_frames(figures, kinds, rounds):
+    """Streams of one event, one at a time: a provider that wrote more at once would keep the client from its core."""
+    up = Upstream(1, 0)
+    systems = [kind(up) for kind in kinds]
+    for _ in range(rounds):
+        for system in systems:
+            figures.add("first", system.name, streams(system, 1, 300, 1)["first_p50"])
+    for system in systems + [up]:
+        system.stop()
 
 
 def many_streams(figures, kinds, at_once):
@@ -337,7 +347,8 @@ def main():
         one_round(figures, systems, args.seconds)
     for system in systems + [up]:
         system.stop()
-    print("many streams, then starts", file=sys.stderr)
+    print("first frames, many streams, starts", file=sys.stderr)
+    first_frames(figures, [Direct] + gateways, 2 * args.rounds)
     many_streams(figures, gateways, args.streams)
     starts(figures, gateways)
     print(table(figures, args.streams))
