@@ -113,10 +113,10 @@ static void preflight(struct mw_http_req *req, const struct mw_http_head *head)
 	mw_http_reply(req, 200, headers, MW_LEN(headers), MW_STR("OK"));
 }
 
-/* What of a path or a method is shown. */
+/* What of a path or a method is shown; "-" for what was never read. */
 static struct mw_str shown(struct mw_str text)
 {
-	return mw_strn(text.p, MW_MIN(text.n, (size_t)200));
+	return text.n ? mw_strn(text.p, MW_MIN(text.n, (size_t)200)) : MW_STR("-");
 }
 
 static void log_refusal(
@@ -152,7 +152,7 @@ static void wrong_method(struct mw_worker *w, struct mw_http_req *req,
 	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s", MW_FMT(shown(head->path)), allow,
 	    MW_FMT(shown(head->method)));
 	log_refusal(w, head, &err);
-	mw_reply_http_error(NULL, head->path, &err, &b);
+	mw_reply_err_body(head->path, &err, &b);
 	struct mw_header headers[] = {
 	    {MW_STR("Content-Type"), MW_STR("application/json")},
 	    {MW_STR("Allow"), mw_str(allow)},
@@ -195,6 +195,16 @@ static void on_gone(void *call)
 	mw_steps_gone(call);
 }
 
+static void on_refused(void *arg, void *call, const struct mw_http_head *head,
+    const struct mw_err *err, struct mw_buf *out)
+{
+	if (call)
+		mw_steps_refused(call, err);
+	else
+		log_refusal(arg, head, err);
+	mw_reply_err_body(head->path, err, out);
+}
+
 static void on_drain(void *call)
 {
 	mw_attempt_drained(call);
@@ -204,6 +214,6 @@ const struct mw_http_handler mw_endpoints_handler = {
     .on_head = on_head,
     .on_body = on_body,
     .on_gone = on_gone,
+    .on_refused = on_refused,
     .on_drain = on_drain,
-    .error_body = mw_reply_http_error,
 };

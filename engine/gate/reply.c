@@ -90,10 +90,8 @@ static struct mw_fault fault_of(const struct mw_err *err)
 	    .native_code = code_word(err->code)};
 }
 
-void mw_reply_http_error(
-    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out)
+void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out)
 {
-	(void)arg;
 	struct mw_fault f = fault_of(err);
 	mw_reply_error_body(path, &f, out);
 }
@@ -114,7 +112,7 @@ void mw_reply_err(struct mw_http_req *req, const struct mw_err *err)
 {
 	struct mw_buf b;
 	mw_buf_init(&b, MAX_ERROR);
-	mw_reply_http_error(NULL, mw_http_req_head(req)->path, err, &b);
+	mw_reply_err_body(mw_http_req_head(req)->path, err, &b);
 	mw_reply_plain(req, mw_err_status(err->code), JSON_TYPE, mw_buf_str(&b));
 	mw_buf_deinit(&b);
 }

@@ -10,9 +10,8 @@
 
 /* The error body in the dialect that the path speaks. Fault members may be empty. */
 void mw_reply_error_body(struct mw_str path, const struct mw_fault *fault, struct mw_buf *out);
-/* The same before a call exists; fits mw_http_handler.error_body. */
-void mw_reply_http_error(
-    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out);
+/* The same for an error of ours. */
+void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out);
 
 /* Answers a request that is no call (or not yet one) and is done with it. */
 void mw_reply_plain(

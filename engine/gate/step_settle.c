@@ -8,6 +8,8 @@
 #include "gate/steps.h"
 #include "shared/prices.h"
 
+enum { SHOWN = 100 }; /* bytes of a model's name */
+
 static double seconds(uint64_t us)
 {
 	return (double)us / 1e6;
@@ -42,10 +44,13 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 {
 	const struct mw_call *call = &walk->call;
 	const struct mw_target *t = call->target;
+	struct mw_str asked = call->asked.n ? call->asked : MW_STR("-");
+	asked.n = MW_MIN(asked.n, (size_t)SHOWN); /* a client may have asked for anything */
 	bool unfinished = call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n;
 	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
 		    "tokens=%lld+%lld ms=%.1f%s%.*s",
-	    call->id, MW_FMT(call->asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
+	    call->id, MW_FMT(asked),
+	    MW_FMT(t ? t->name : MW_STR("-")), call->status,
 	    call->stream ? " stream" : "", unfinished ? " unfinished" : "", call->attempts,
 	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
 	    seconds(ended - call->started_us) * 1e3,

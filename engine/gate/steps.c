@@ -5,6 +5,7 @@
 #include "gate/steps.h"
 
 #include "gate/attempt.h"
+#include "gate/reply.h"
 
 static enum mw_next (*const steps[MW_STEPS])(struct mw_walk *) = {
 #define MW_STEP(id, fn) [MW_STEP_##id] = fn,
@@ -51,4 +52,11 @@ void mw_steps_gone(struct mw_walk *walk)
 	mw_attempt_cancel(walk);
 	walk->step = MW_STEP_SETTLE;
 	mw_steps_run(walk);
+}
+
+void mw_steps_refused(struct mw_walk *walk, const struct mw_err *err)
+{
+	mw_reply_set_fault(walk, err);
+	walk->call.status = mw_err_status(err->code);
+	mw_steps_gone(walk);
 }

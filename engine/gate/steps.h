@@ -12,6 +12,8 @@ void mw_steps_run(struct mw_walk *walk);
 
 /* The client has gone: ends what is under way, settles, and frees the walk. */
 void mw_steps_gone(struct mw_walk *walk);
+/* The same where the request itself was at fault, and has been answered. */
+void mw_steps_refused(struct mw_walk *walk, const struct mw_err *err);
 
 #define MW_STEP(id, fn) enum mw_next fn(struct mw_walk *walk);
 #include "gate/steps.def"

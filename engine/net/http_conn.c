@@ -142,13 +142,11 @@ static void refuse(struct mw_http_conn *c, const struct mw_err *err)
 		mw_http_conn_lose(c);
 		return;
 	}
-	if (c->state == MW_HTTP_BODY) {
-		c->in->handler->on_gone(r->call);
-		r->call = NULL;
-	}
+	void *call = r->call;
+	r->call = NULL;
 	struct mw_buf body;
 	mw_buf_init(&body, MW_MAX_HEAD);
-	c->in->handler->error_body(c->in->arg, r->parse.head.path, err, &body);
+	c->in->handler->on_refused(c->in->arg, call, &r->parse.head, err, &body);
 	c->keep = false;
 	mw_http_reply(r, mw_err_status(err->code), headers, MW_LEN(headers), mw_buf_str(&body));
 	mw_buf_deinit(&body);

@@ -55,14 +55,16 @@ struct mw_http_handler {
 	/* The request is whole. The body (empty if there is none) stays where it is until the answer is
 	 * finished. Not called when an answer was begun before. */
 	void (*on_body)(void *call, struct mw_str body);
-	/* The client left, or broke a rule, before the answer was finished: req is dead, nothing more can
-	 * be sent, no further callback. */
+	/* The client left before the answer was finished: req is dead, nothing more can be sent, no
+	 * further callback. */
 	void (*on_gone)(void *call);
+	/* The client broke a rule before an answer was begun: http_in answers by itself, with the body
+	 * that this puts into out. `head` goes as far as it was right. `call` is over as after on_gone;
+	 * NULL if there was none yet. */
+	void (*on_refused)(void *arg, void *call, const struct mw_http_head *head,
+	    const struct mw_err *err, struct mw_buf *out);
 	/* mw_http_full was true and is not any more. */
 	void (*on_drain)(void *call);
-	/* Before a call exists (a malformed head, say) http_in answers by itself; this gives the body of
-	 * that answer in the dialect that the path suggests (path may be empty) into out. */
-	void (*error_body)(void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out);
 };
 
 struct mw_http_in *mw_http_in_new(struct mw_loop *loop, const struct mw_http_limits *limits,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is not HTTP, or could be read in two ways, is refused and the connection closed, whatever comes behind it."""
 import json
+import re
 
 import pytest
 
@@ -185,3 +186,19 @@ def test_lines_before_a_request_are_skipped(server):
 def test_it_still_answers_after_all_that(server):
     gw, _ = server
     assert gw.chat().content == "hello"
+
+
+@pytest.mark.parametrize("data, status, line", [
+    (bytes.fromhex("1603010005") + b"\r\n\r\n", 400, "method=- path=- status=400 error=BAD_REQUEST"),
+    (get(b"GET /v1/models HTTP/2.0"), 505, "method=GET path=- status=505 error=HTTP_VERSION"),
+    (with_headers(b"x a: b", LENGTH[:-2]), 400, "method=POST path=/v1/chat/completions status=400 error=BAD_REQUEST"),
+    (with_headers(b"content-length: 999999999"), 413, "path=/v1/chat/completions status=413 error=BODY_TOO_LARGE"),
+    (chunked(b"5\nhello"), 400, "model=- target=- status=400 .* error=BAD_REQUEST"),
+], ids=["TLS", "HTTP/2", "a bad line", "too large", "a bad chunk"])
+def test_a_refusal_has_a_line_with_the_status_that_was_sent(server, data, status, line):
+    gw, _ = server
+    left = gw.metric("moonweir_calls_total", status="499")
+    seen = len(gw.log)
+    assert first_answer(gw, data).status == status
+    until(lambda: re.search(line, gw.log[seen:]), 5, gw.log[seen:])
+    assert gw.metric("moonweir_calls_total", status="499") == left

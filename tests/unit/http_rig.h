@@ -37,6 +37,7 @@ struct rig {
 	struct rig_call *call;	 /* the last that was not answered at once */
 	struct mw_http_req *req; /* its request */
 	int heads, gone, drained;
+	int refused; /* calls, by http_in itself */
 	int fd;		   /* of the client */
 	struct mw_buf got; /* what the client received */
 	bool closed;       /* the server closed, or shut down its side … */
@@ -157,16 +158,22 @@ static inline void rig_on_drain(void *arg)
 	call->rig->drained++;
 }
 
-static inline void rig_error_body(
-    void *arg, struct mw_str path, const struct mw_err *err, struct mw_buf *out)
+static inline void rig_on_refused(void *arg, void *call, const struct mw_http_head *head,
+    const struct mw_err *err, struct mw_buf *out)
 {
-	(void)arg;
-	mw_buf_addf(
-	    out, "{\"error\":\"%s\",\"path\":\"%.*s\"}", mw_err_name(err->code), MW_FMT(path));
+	struct rig *r = arg;
+	r->refused += call != NULL;
+	if (call)
+		rig_forget(call);
+	mw_buf_addf(out, "{\"error\":\"%s\",\"path\":\"%.*s\"}", mw_err_name(err->code),
+	    MW_FMT(head->path));
 }
 
-static const struct mw_http_handler rig_handler = {
-    rig_on_head, rig_on_body, rig_on_gone, rig_on_drain, rig_error_body};
+static const struct mw_http_handler rig_handler = {.on_head = rig_on_head,
+    .on_body = rig_on_body,
+    .on_gone = rig_on_gone,
+    .on_refused = rig_on_refused,
+    .on_drain = rig_on_drain};
 
 static inline void rig_connect(struct rig *r)
 {

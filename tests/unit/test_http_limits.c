@@ -104,7 +104,7 @@ static void a_chunked_body_is_refused_where_it_becomes_too_large(void **state)
 	assert_int_equal(r.got.n, 0);
 	rig_sendz(&r, "1\r\n"); /* its byte need not come */
 	assert_refused(&r, "HTTP/1.1 413 ", "BODY_TOO_LARGE");
-	assert_int_equal(r.gone, 1);
+	assert_int_equal(r.refused, 1);
 	rig_stop(&r);
 }
 
@@ -243,7 +243,7 @@ static void a_body_that_stalls_is_refused(void **state)
 		rig_settle(&r);
 		assert_int_equal(r.gone, 0);
 		assert_refused(&r, "HTTP/1.1 408 ", "SLOW_CLIENT");
-		assert_int_equal(r.gone, 1);
+		assert_int_equal(r.refused, 1);
 		rig_stop(&r);
 	}
 }
@@ -263,7 +263,7 @@ static void a_body_that_drips_is_refused(void **state)
 		rig_settle(&r);
 	}
 	assert_refused(&r, "HTTP/1.1 408 ", "SLOW_CLIENT");
-	assert_int_equal(r.gone, 1);
+	assert_int_equal(r.refused, 1);
 	rig_stop(&r);
 }
 
