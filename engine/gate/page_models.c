@@ -3,6 +3,7 @@
  * GET /v1/models and /v1/models/{id}, in the shape and with the constants that LiteLLM answers.
  */
 #include "base/json.h"
+#include "gate/decode.h"
 #include "gate/pages.h"
 #include "gate/reply.h"
 
@@ -61,19 +62,18 @@ static void add_decoded(struct mw_buf *b, struct mw_str s)
 
 void mw_page_model(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest)
 {
+	const struct mw_settings *s = mw_worker_version(w)->settings;
 	const struct mw_target *only = NULL;
 	struct mw_buf name, b;
 	mw_buf_init(&name, MW_MAX_HEAD);
 	mw_buf_init(&b, MAX_LIST);
 	add_decoded(&name, rest);
-	if (mw_settings_find(mw_worker_version(w)->settings, mw_buf_str(&name), &only)) {
+	if (mw_settings_find(s, mw_buf_str(&name), &only)) {
 		add_row(&b, mw_buf_str(&name));
 		mw_reply_plain(req, 200, MW_STR("application/json"), mw_buf_str(&b));
 	} else {
 		struct mw_err err;
-		mw_err_set(&err, MW_ERR_NO_MODEL,
-		    "there is no model '%.*s'; GET /v1/models lists all",
-		    (int)MW_MIN(name.n, (size_t)100), name.p ? name.p : "");
+		mw_decode_no_model(s, mw_buf_str(&name), &err);
 		mw_reply_err(req, &err);
 	}
 	mw_buf_deinit(&name);

@@ -108,21 +108,33 @@ static void read_wishes(struct mw_walk *walk)
 	walk->stream_timeout_us = seconds(call->members[MW_M_STREAM_TIMEOUT]);
 }
 
-/* "…; nearest are 'a', 'b'" */
-static struct mw_str nearest(struct mw_walk *walk, struct mw_str name)
+/* As much of an unknown name as is given back: whole characters. */
+static struct mw_str shown(struct mw_str name)
 {
-	struct mw_str found[3];
-	size_t n = mw_settings_nearest(walk->call.settings, name, found, MW_LEN(found));
-	struct mw_str text = MW_STR("");
+	enum { SHOWN = 100 };
+	size_t n = MW_MIN(name.n, (size_t)SHOWN);
+	while (n && n < name.n && ((unsigned char)name.p[n] & 0xc0) == 0x80)
+		n--;
+	return mw_strn(name.p, n);
+}
+
+bool mw_decode_no_model(const struct mw_settings *s, struct mw_str name, struct mw_err *err)
+{
+	struct mw_str nearest[3], part = shown(name);
+	size_t n = mw_settings_nearest(s, name, nearest, MW_LEN(nearest));
+	struct mw_buf hint;
+	mw_buf_init(&hint, MW_MAX_HEAD);
 	for (size_t i = 0; i < n; i++)
-		text = mw_arena_printf(walk->call.arena, "%.*s%s'%.*s'", MW_FMT(text),
-		    i ? ", " : "; the nearest known: ", MW_FMT(found[i]));
-	return text;
+		mw_buf_addf(&hint, "%s'%.*s'", i ? ", " : "; the nearest known: ", MW_FMT(nearest[i]));
+	mw_err_set(err, MW_ERR_NO_MODEL, "there is no model '%.*s%s'%.*s; GET /v1/models lists all",
+	    MW_FMT(part), part.n < name.n ? "…" : "", MW_FMT(mw_buf_str(&hint)));
+	mw_buf_deinit(&hint);
+	strcpy(err->param, "model");
+	return false;
 }
 
 bool mw_decode_model(struct mw_walk *walk, struct mw_err *err)
 {
-	enum { SHOWN = 100 }; /* bytes of an unknown name that are given back */
 	struct mw_call *call = &walk->call;
 	struct mw_str name = mw_json_text(call->members[MW_M_MODEL], call->arena);
 	if (name.n == 0)
@@ -132,12 +144,7 @@ bool mw_decode_model(struct mw_walk *walk, struct mw_err *err)
 	if (!call->asked.p)
 		call->asked = call->wanted;
 	call->model = mw_settings_find(call->settings, name, &walk->only);
-	if (call->model)
-		return true;
-	struct mw_str hint = nearest(walk, name);
-	return mw_err_set(err, MW_ERR_NO_MODEL,
-	    "there is no model '%.*s%s'%.*s; GET /v1/models lists all",
-	    (int)MW_MIN(name.n, (size_t)SHOWN), name.p, name.n > SHOWN ? "…" : "", MW_FMT(hint));
+	return call->model || mw_decode_no_model(call->settings, name, err);
 }
 
 enum mw_next mw_step_decode(struct mw_walk *walk)

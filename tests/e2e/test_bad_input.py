@@ -208,6 +208,12 @@ def test_a_long_name_is_never_given_back_whole(gw, name):
     assert len(answer.body) < 1500
 
 
+def test_a_long_name_is_cut_between_characters(gw):
+    for pad in range(4):
+        message = gw.chat(model="x" * pad + "🌙" * 100).error["message"]
+        assert "🌙…'" in message and "\ufffd" not in message, message
+
+
 def test_an_unknown_model_is_no_secret_of_others(gateway, up):
     """Aliases that are hidden are not offered."""
     gw = gateway({"model_list": [model("gpt-4o", up)],

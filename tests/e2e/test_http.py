@@ -349,8 +349,11 @@ def test_one_model_is_described(gw, path):
     assert (described["id"], described["object"]) == ("m", "model")
 
 
-def test_an_unknown_model_is_404(gw):
-    assert gw.get("/v1/models/nope").status == 404
+def test_an_unknown_model_is_404_with_the_nearest_name(gw):
+    answer = gw.get("/v1/models/nope")
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (404, "model_not_found", "model")
+    assert "'nope'" in answer.error["message"] and "'m'" in answer.error["message"]
+    assert len(gw.get("/v1/models/" + "x" * 60000).body) < 1000
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions", "/v1/chat/completions?beta=true"])
