@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -405,12 +406,23 @@ static void release(struct program *p)
 	mw_loop_free(p->loop);
 }
 
+/* A stream takes two sockets; the usual soft limit of 1024 is there for programs that use select. */
+static void allow_many_files(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	struct program p = {
 	    .options = parse_arguments(argc, argv), .in_terminal = isatty(STDIN_FILENO)};
 	struct mw_err err = {0};
 	mw_mem_tune();
+	allow_many_files();
 	signal(SIGPIPE, SIG_IGN);
 	mw_fetch_global_init();
 	int rc = 1;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """HTTP as clients speak it on purpose: connections, bodies, ceilings, keys, paths, methods, leaving."""
 import json
+import os
+import resource
 import time
 
 import pytest
@@ -457,6 +459,25 @@ def test_two_hundred_clients_that_reset_their_streams_delay_nobody(gateway, upst
     assert gw.chat().status == 200
     assert time.monotonic() - began < patience(1)
     until(lambda: sum(1 for r in up.requests if r.left_at) == 200, 10, "all upstream calls are closed")
+
+
+# ----------------------------------------------------------------------------------------------- file descriptors
+
+def test_without_file_descriptors_new_clients_wait_and_old_ones_are_served(gateway):
+    gw = gateway(args=["--workers", "1", "--port", "0"])
+    _, most = resource.prlimit(gw.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % gw.pid)) + 20, most))
+    wires = [gw.connect() for _ in range(40)]             # the kernel takes them all
+    for wire in wires:
+        wire.request("GET", "/v1/models")
+    gw.wait_log("cannot accept connections: .*ulimit -n")
+    assert [wire.response().status for wire in wires[:20]] == [200] * 20
+    assert at_rest(gw)
+    wires[0].request("GET", "/v1/models")
+    assert wires[0].response().status == 200
+    for wire in wires[:20]:
+        wire.close()
+    assert [wire.response().status for wire in wires[20:]] == [200] * 20
 
 
 # -------------------------------------------------------------------------------------------------- back-pressure

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -165,6 +166,16 @@ def test_each_worker_has_a_listener_of_its_own(gateway):
     gw = gateway(args=["--workers", "3", "--port", "0"])
     assert len(listeners(gw.port)) == 3
     assert [gw.get("/health/liveliness").status for _ in range(12)] == [200] * 12
+
+
+def test_it_takes_as_many_files_as_it_is_allowed(gateway):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        gw = gateway()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert resource.prlimit(gw.pid, resource.RLIMIT_NOFILE) == (before[1], before[1])
 
 
 def test_a_port_that_another_program_holds_is_said():
