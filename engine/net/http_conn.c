@@ -476,6 +476,16 @@ static void read_some(struct mw_http_conn *c)
 		look_for_end(c);
 }
 
+void mw_http_conn_drain(struct mw_http_conn *c)
+{
+	if (c->state != MW_HTTP_IDLE)
+		return;
+	c->unread = true;
+	read_some(c);
+	if (c->state == MW_HTTP_IDLE)
+		mw_http_conn_close(c);
+}
+
 /* ---- events ---------------------------------------------------------------- */
 
 static void push_out(struct mw_http_conn *c)

@@ -84,9 +84,7 @@ void mw_http_in_drain(struct mw_http_in *in)
 	in->draining = true;
 	MW_LIST_EACH_SAFE(it, &in->conns)
 	{
-		struct mw_http_conn *c = mw_container_of(it, struct mw_http_conn, link);
-		if (c->state == MW_HTTP_IDLE)
-			mw_http_conn_close(c);
+		mw_http_conn_drain(mw_container_of(it, struct mw_http_conn, link));
 	}
 }
 

@@ -78,7 +78,8 @@ void mw_http_in_set_limits(struct mw_http_in *in, const struct mw_http_limits *l
 /* Takes over an accepted, non-blocking socket. */
 void mw_http_in_accept(struct mw_http_in *in, int fd);
 
-/* From now on every answer says Connection: close, and idle connections are closed at once. */
+/* From now on every answer says Connection: close, and connections on which nothing has come are closed
+ * at once. */
 void mw_http_in_drain(struct mw_http_in *in);
 size_t mw_http_in_connections(const struct mw_http_in *in);
 size_t mw_http_in_busy(const struct mw_http_in *in); /* connections with a request on them */

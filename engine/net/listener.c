@@ -203,12 +203,10 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 	event_add(&l->event, NULL);
 }
 
-static void on_waiting(evutil_socket_t fd, short what, void *arg)
+static void accept_some(struct mw_listener *l, int most)
 {
-	(void)what;
-	struct mw_listener *l = arg;
-	for (int i = 0; i < ACCEPTS; i++) {
-		int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	for (int i = 0; i < most; i++) {
+		int client = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client >= 0) {
 			l->on_accept(l->arg, client);
 			continue;
@@ -221,6 +219,12 @@ static void on_waiting(evutil_socket_t fd, short what, void *arg)
 			return;
 		/* anything else is the fault of that one connection, which is gone */
 	}
+}
+
+static void on_waiting(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	accept_some(arg, ACCEPTS);
 }
 
 struct mw_listener *mw_listener_new(struct mw_loop *loop, const char *host, uint16_t port,
@@ -244,6 +248,7 @@ void mw_listener_free(struct mw_listener *l)
 {
 	if (!l)
 		return;
+	accept_some(l, BACKLOG);
 	event_del(&l->event);
 	event_del(&l->rested);
 	close(l->fd);

@@ -21,7 +21,9 @@ bool mw_listener_check(const char *host, uint16_t port, struct mw_err *err) MW_M
  * the socket. */
 struct mw_listener *mw_listener_new(struct mw_loop *loop, const char *host, uint16_t port,
     void (*on_accept)(void *arg, int fd), void *arg, struct mw_err *err);
-void mw_listener_free(struct mw_listener *l); /* stops accepting; takes NULL */
+/* Stops accepting. Who is connected already is handed over first: to close on them would reset them.
+ * Takes NULL. */
+void mw_listener_free(struct mw_listener *l);
 
 uint16_t mw_listener_port(const struct mw_listener *l);
 

@@ -122,6 +122,22 @@ static void a_drained_server_finishes_what_runs_and_closes_the_rest(void **state
 	rig_stop(&r);
 }
 
+static void a_request_that_has_come_when_draining_begins_is_answered(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_start(&r, NULL);
+	rig_sendz(&r, GET("/echo"));
+	rig_settle(&r);
+	rig_sendz(&r, GET("/now")); /* the loop has not seen it yet */
+	mw_http_in_drain(r.in);
+	rig_settle(&r);
+	assert_got(&r, "HTTP/1.1 401 ");
+	assert_got(&r, "Connection: close\r\n");
+	assert_true(r.closed);
+	rig_stop(&r);
+}
+
 /* ---- over TCP ---- */
 
 static void accept_into(void *arg, int fd)
@@ -242,6 +258,7 @@ int main(void)
 	    cmocka_unit_test(an_answer_reaches_a_client_that_has_closed_its_side),
 	    cmocka_unit_test(freeing_the_server_ends_its_requests),
 	    cmocka_unit_test(a_drained_server_finishes_what_runs_and_closes_the_rest),
+	    cmocka_unit_test(a_request_that_has_come_when_draining_begins_is_answered),
 	    cmocka_unit_test(clients_that_reset_in_mid_body_delay_nobody),
 	    cmocka_unit_test(a_reset_that_comes_with_the_request_is_noticed),
 	    cmocka_unit_test(a_reset_while_reading_is_paused_is_noticed),

@@ -179,6 +179,20 @@ static void without_file_descriptors_it_rests_and_goes_on(void **state)
 	mw_loop_free(loop);
 }
 
+static void who_is_connected_when_it_closes_is_handed_over(void **state)
+{
+	(void)state;
+	struct mw_loop *loop = mw_loop_new();
+	struct taken t = {0};
+	struct mw_listener *l = mw_listener_new(loop, "127.0.0.1", 0, take, &t, NULL);
+	int fd = client(AF_INET, mw_listener_port(l));
+	mw_listener_free(l);
+	assert_int_equal(t.n, 1);
+	close(t.fd);
+	close(fd);
+	mw_loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +202,7 @@ int main(void)
 	    cmocka_unit_test(workers_share_a_port_but_another_program_is_noticed),
 	    cmocka_unit_test(an_address_that_is_not_ours_is_explained),
 	    cmocka_unit_test(without_file_descriptors_it_rests_and_goes_on),
+	    cmocka_unit_test(who_is_connected_when_it_closes_is_handed_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
