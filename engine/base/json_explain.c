@@ -65,6 +65,8 @@ static const char *foreign_word(const struct mw_json_scan *s)
 	    {"\xef\xbb\xbf", "a byte order mark; send UTF-8 without one"},
 	    {"\xff\xfe", "this is UTF-16; send UTF-8"},
 	    {"\xfe\xff", "this is UTF-16; send UTF-8"},
+	    {"\x1f\x8b", "this is gzip; send it uncompressed"},
+	    {"\x28\xb5\x2f\xfd", "this is Zstandard; send it uncompressed"},
 	    {"//", "JSON has no comments"},
 	    {"/*", "JSON has no comments"},
 	    {"#", "JSON has no comments"},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What clients send wrongly: they learn what was found, where, and what is allowed; and nobody upstream hears of it."""
+import gzip
 import json
 import os
 
@@ -90,6 +91,15 @@ def test_what_is_not_json_is_refused(gw, up, case):
 def test_a_body_must_be_an_object(gw, up, path, text, found):
     assert found in refused(gw, text, path)["message"]
     assert not up.requests
+
+
+@pytest.mark.parametrize("body, told", [
+    ("\ufeff" + TEXT, "byte order mark"), (TEXT.encode("utf-16"), "UTF-16"), (gzip.compress(TEXT.encode()), "gzip"),
+    (TEXT[:-1] + ', "x": NaN}', "NaN"), (TEXT[:-1] + ', "x": {"a": 1, "a": 2}}', "'a' stands twice"),
+    ("[" * 5000, "deeper than"), ("model=m&messages=hi", "double quotes"),
+], ids=["BOM", "UTF-16", "gzip", "NaN", "twice", "deep", "form"])
+def test_what_the_mistake_is_is_told(gw, body, told):
+    assert told in refused(gw, body)["message"]
 
 
 def test_the_place_of_a_mistake_is_told(gw):
