@@ -297,7 +297,7 @@ void mw_http_conn_touch(struct mw_http_conn *c)
 
 static void next_request(struct mw_http_conn *c)
 {
-	mw_http_req_next(c->req);
+	mw_http_req_next(&c->in->spare, c->req);
 	if (c->req->in.n) {
 		enter(c, MW_HTTP_HEAD);
 		return;

@@ -63,6 +63,12 @@ static void forget(struct mw_http_req *r)
 	r->in_place = r->body_done = r->begun = r->bare = r->framed = r->full = false;
 }
 
+/* From now on the present ceiling holds. */
+static void set_ceiling(struct mw_http_req *r, const struct mw_http_req_pool *pool)
+{
+	r->body.max = r->body_max = pool->limits->body;
+}
+
 struct mw_http_req *mw_http_req_take(struct mw_http_req_pool *pool)
 {
 	struct mw_http_req *r = pool->first;
@@ -72,7 +78,7 @@ struct mw_http_req *mw_http_req_take(struct mw_http_req_pool *pool)
 	} else {
 		r = req_new(pool->limits);
 	}
-	r->body.max = r->body_max = pool->limits->body;
+	set_ceiling(r, pool);
 	return r;
 }
 
@@ -101,13 +107,14 @@ void mw_http_req_pool_deinit(struct mw_http_req_pool *pool)
 	pool->n = 0;
 }
 
-void mw_http_req_next(struct mw_http_req *r)
+void mw_http_req_next(const struct mw_http_req_pool *pool, struct mw_http_req *r)
 {
 	size_t used = r->parse.length;
 	if (r->in_place)
 		used += (size_t)r->parse.head.body_length;
 	mw_buf_drop(&r->in, used);
 	forget(r);
+	set_ceiling(r, pool);
 }
 
 /* ---- bodies ---------------------------------------------------------------- */

@@ -56,7 +56,7 @@ void mw_http_req_pool_deinit(struct mw_http_req_pool *pool);
 
 /* Makes way for the next request of the same connection: what came behind this one moves to the
  * front. */
-void mw_http_req_next(struct mw_http_req *r);
+void mw_http_req_next(const struct mw_http_req_pool *pool, struct mw_http_req *r);
 
 /* The head is whole: says where its body will be gathered. May have to move the head (and read it
  * again) for that. False if there is no memory. */

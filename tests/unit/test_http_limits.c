@@ -108,6 +108,23 @@ static void a_chunked_body_is_refused_where_it_becomes_too_large(void **state)
 	rig_stop(&r);
 }
 
+static void a_new_ceiling_holds_from_the_next_request_on(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_start(&r, &tight);
+	rig_sendz(&r, GET("/wait") POST("/echo", "5") "hello"); /* the second is here already */
+	rig_settle(&r);
+	struct mw_http_limits less = r.limits;
+	less.body = 4;
+	mw_http_in_set_limits(r.in, &less);
+	rig_reply(&r, MW_STR("late"));
+	rig_settle(&r);
+	assert_got(&r, "late");
+	assert_got(&r, "HTTP/1.1 413 ");
+	rig_stop(&r);
+}
+
 static void a_body_at_its_ceiling_is_taken(void **state)
 {
 	(void)state;
@@ -346,6 +363,7 @@ int main(void)
 	    cmocka_unit_test(too_many_headers_are_refused),
 	    cmocka_unit_test(a_body_that_is_declared_too_large_is_refused_by_its_head),
 	    cmocka_unit_test(a_chunked_body_is_refused_where_it_becomes_too_large),
+	    cmocka_unit_test(a_new_ceiling_holds_from_the_next_request_on),
 	    cmocka_unit_test(a_body_at_its_ceiling_is_taken),
 	    cmocka_unit_test(more_connections_than_allowed_are_closed),
 	    cmocka_unit_test(a_flood_of_trailers_is_refused),
