@@ -125,7 +125,8 @@ bool mw_decode_no_model(const struct mw_settings *s, struct mw_str name, struct 
 	struct mw_buf hint;
 	mw_buf_init(&hint, MW_MAX_HEAD);
 	for (size_t i = 0; i < n; i++)
-		mw_buf_addf(&hint, "%s'%.*s'", i ? ", " : "; the nearest known: ", MW_FMT(nearest[i]));
+		mw_buf_addf(
+		    &hint, "%s'%.*s'", i ? ", " : "; the nearest known: ", MW_FMT(nearest[i]));
 	mw_err_set(err, MW_ERR_NO_MODEL, "there is no model '%.*s%s'%.*s; GET /v1/models lists all",
 	    MW_FMT(part), part.n < name.n ? "…" : "", MW_FMT(mw_buf_str(&hint)));
 	mw_buf_deinit(&hint);

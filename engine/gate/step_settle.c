@@ -49,8 +49,7 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 	bool unfinished = call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n;
 	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
 		    "tokens=%lld+%lld ms=%.1f%s%.*s",
-	    call->id, MW_FMT(asked),
-	    MW_FMT(t ? t->name : MW_STR("-")), call->status,
+	    call->id, MW_FMT(asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
 	    call->stream ? " stream" : "", unfinished ? " unfinished" : "", call->attempts,
 	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
 	    seconds(ended - call->started_us) * 1e3,

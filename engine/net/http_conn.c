@@ -142,11 +142,9 @@ static void refuse(struct mw_http_conn *c, const struct mw_err *err)
 		mw_http_conn_lose(c);
 		return;
 	}
-	void *call = r->call;
-	r->call = NULL;
 	struct mw_buf body;
 	mw_buf_init(&body, MW_MAX_HEAD);
-	c->in->handler->on_refused(c->in->arg, call, &r->parse.head, err, &body);
+	c->in->handler->on_refused(c->in->arg, r->call, &r->parse.head, err, &body);
 	c->keep = false;
 	mw_http_reply(r, mw_err_status(err->code), headers, MW_LEN(headers), mw_buf_str(&body));
 	mw_buf_deinit(&body);
@@ -478,8 +476,6 @@ static void read_some(struct mw_http_conn *c)
 
 void mw_http_conn_drain(struct mw_http_conn *c)
 {
-	if (c->state != MW_HTTP_IDLE)
-		return;
 	c->unread = true;
 	read_some(c);
 	if (c->state == MW_HTTP_IDLE)

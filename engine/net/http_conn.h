@@ -59,7 +59,7 @@ struct mw_http_in {
 
 void mw_http_conn_new(struct mw_http_in *in, int fd);
 void mw_http_conn_close(struct mw_http_conn *c);
-/* No request may begin here any more but one whose bytes have come already. */
+/* Reads what has come on a connection that rests, and closes it if that is nothing. */
 void mw_http_conn_drain(struct mw_http_conn *c);
 /* The client is gone: tells the handler if it has a request, and closes. */
 void mw_http_conn_lose(struct mw_http_conn *c);

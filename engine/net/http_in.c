@@ -84,7 +84,9 @@ void mw_http_in_drain(struct mw_http_in *in)
 	in->draining = true;
 	MW_LIST_EACH_SAFE(it, &in->conns)
 	{
-		mw_http_conn_drain(mw_container_of(it, struct mw_http_conn, link));
+		struct mw_http_conn *c = mw_container_of(it, struct mw_http_conn, link);
+		if (c->state == MW_HTTP_IDLE)
+			mw_http_conn_drain(c);
 	}
 }
 
