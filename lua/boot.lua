@@ -161,7 +161,7 @@ end
 -- ---- one streamed call ---------------------------------------------------------------------------------
 
 local EMPTY, CONTENT, WHOLE = 0, 1, 2
-local SILENT = { start = true, usage = true, ["end"] = true }
+local SILENT = { start = true, usage = true, thinking = true, ["end"] = true }
 
 local Stream = {}
 Stream.__index = Stream

@@ -473,8 +473,12 @@ function emit.reasoning(self, e)
 	return self:delta(e.index, '"reasoning_content":' .. quote(e.text))
 end
 
+-- Held until the finish: the official clients join lists in later chunks wrongly, or not at all.
 function emit.thinking(self, e)
-	return self:delta(e.index, '"thinking_blocks":[' .. json.encode(e.block) .. "]")
+	local choice = self:choice(e.index)
+	choice.blocks = choice.blocks or json.array {}
+	choice.blocks[#choice.blocks + 1] = e.block
+	return ""
 end
 
 function emit.refusal(self, e)
@@ -511,7 +515,8 @@ function emit.finish(self, e)
 	end
 	choice.finished = true
 	local native = e.native and ',"native_finish_reason":' .. quote(e.native) or ""
-	return self:delta(e.index, "", ('},"finish_reason":%s%s}]'):format(quote(e.reason), native) .. self.usage_null)
+	local thoughts = choice.blocks and self:delta(e.index, '"thinking_blocks":' .. json.encode(choice.blocks)) or ""
+	return thoughts .. self:delta(e.index, "", ('},"finish_reason":%s%s}]'):format(quote(e.reason), native) .. self.usage_null)
 end
 
 function emit.usage(self, e)
