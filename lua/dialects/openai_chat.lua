@@ -20,8 +20,32 @@ function dialect.decode_request(body)
 	return chat.check(body)
 end
 
+local function drop(object, names)
+	for name in pairs(names) do
+		object[name] = nil
+	end
+end
+
+-- Takes out of messages and tools what other vendors have put there.
+local function drop_foreign(body, names)
+	for _, message in ipairs(body.messages) do
+		drop(message, names)
+		for _, part in chat.items(message.content) do
+			drop(part, names)
+		end
+		for _, call in chat.items(message.tool_calls) do
+			drop(call, names)
+		end
+	end
+	for _, tool in chat.items(body.tools) do
+		drop(tool, names)
+		drop(tool["function"] or {}, names)
+	end
+end
+
 function dialect.encode_request(body, ctx)
 	body.model = ctx.model
+	drop_foreign(body, ctx.foreign or {})
 	if not ctx.stream then
 		body.stream, body.stream_options = nil, nil
 		return body

@@ -148,7 +148,7 @@ def test_what_our_own_fixtures_send_is_what_the_schemas_describe():
     checked = 0
     for name, case in CASES:
         provider = case["target"].split("/")[0]
-        if "upstream" not in case or provider == "openai":
+        if "upstream" not in case or provider not in ("anthropic", "gemini"):
             continue
         operation = "POST /v1/messages" if provider == "anthropic" else "POST /models/{modelsId}:generateContent"
         errors = SCHEMAS.errors(provider, operation, "request", case["upstream"])
