@@ -92,6 +92,9 @@ local function mended_choice(choice, position)
 	choice.index = type(choice.index) == "number" and choice.index or position - 1
 	choice.finish_reason = (not reason or native) and message.tool_calls and "tool_calls" or reason or "stop"
 	choice.native_finish_reason = choice.native_finish_reason or native
+	if choice.logprobs == nil then
+		choice.logprobs = json.null
+	end
 	choice.delta = nil
 	return choice
 end
