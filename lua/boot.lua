@@ -7,7 +7,7 @@ local faults = require "faults"
 local registry = require "registry"
 
 local runtime = {}
-local targets = {} -- index -> {provider=, dialect=, params=, stream_usage=, plays=}
+local targets = {} -- index -> {provider=, params=, model=, stream_usage=, foreign=, chat=, embeddings=}
 
 -- ---- settings: at load ---------------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ function runtime.add(index, spec)
 	local provider = assert(resolved(spec))
 	local row = assert(provider.prepare(spec))
 	targets[index] = {
-		provider = provider, params = spec.params, model = spec.model, stream_usage = row.stream_usage,
+		provider = provider, params = spec.params, model = spec.model, stream_usage = row.stream_usage, foreign = row.foreign,
 		chat = registry.dialects[row.dialect], embeddings = registry.dialects[row.embeddings_dialect or "openai_embeddings"],
 	}
 end
@@ -70,6 +70,7 @@ local function context(target, opts)
 	opts.params = target.params
 	opts.provider = target.provider.name
 	opts.stream_usage = target.stream_usage
+	opts.foreign = target.foreign
 	return opts
 end
 
@@ -161,7 +162,7 @@ end
 -- ---- one streamed call ---------------------------------------------------------------------------------
 
 local EMPTY, CONTENT, WHOLE = 0, 1, 2
-local SILENT = { start = true, usage = true, ["end"] = true }
+local SILENT = { start = true, usage = true, thinking = true, ["end"] = true }
 
 local Stream = {}
 Stream.__index = Stream

@@ -18,14 +18,19 @@ function faults.broken(message)
 	return { code = "UPSTREAM_BROKEN", message = message }
 end
 
--- Parameters that a provider does not have; all of them are named at once.
-function faults.unsupported(provider, names)
+-- Parameters that a provider does not have; all of them are named at once. `why` may say of some what of
+-- them it does not have.
+function faults.unsupported(provider, names, why)
 	table.sort(names)
+	local said = {}
+	for i, name in ipairs(names) do
+		said[i] = why and why[name] and ("%s (%s)"):format(name, why[name]) or name
+	end
 	return {
 		code = "UNSUPPORTED",
 		param = names[1],
 		message = ("%s has no parameter %s. Leave out what it does not have, or set drop_params: true "
-			.. "to have it dropped"):format(provider, table.concat(names, ", ")),
+			.. "to have it dropped"):format(provider, table.concat(said, ", ")),
 	}
 end
 

@@ -33,9 +33,8 @@ local function claude_version(name)
 	return numbers[1] and numbers[1] + (numbers[2] or 0) / 10
 end
 
-
 -- Other vendors' models behind Anthropic's API.
-local FOREIGN = { version = 0, max_tokens = 8192, thinking = "budget", sampling = true }
+local FOREIGN = { version = 0, max_tokens = 8192, thinking = "budget", off = "disabled", forced = true, sampling = true }
 
 local function claude_max_tokens(name, version)
 	if version >= 4.6 then
@@ -48,29 +47,46 @@ local function claude_max_tokens(name, version)
 	return version >= 3.5 and 8192 or 4096
 end
 
+-- The type of `thinking` that says not to think, or to think least: the newest models always think.
+local function claude_off(name, version)
+	if name:find("fable", 1, true) or name:find("mythos", 1, true) then
+		return nil
+	elseif version < 5.5 or name:find("haiku", 1, true) then
+		return "disabled"
+	end
+	return name:find("sonnet", 1, true) and "between_tools" or nil
+end
+
+local function claude_forced(name, version)
+	local largest = name:find("fable", 1, true) or name:find("mythos", 1, true)
+	return version < (largest and 5.1 or 5.5) or name:find("haiku", 1, true) ~= nil
+end
+
 -- max_tokens  the most that the model writes, which is what is asked for when a client names no limit
 -- thinking    "none", "budget" (thinking.budget_tokens) or "adaptive" (output_config.effort)
--- always      it cannot be told not to think
--- effort      the most that it knows of low, medium, high, xhigh, max
+-- off         the type of `thinking` that says not to think; nil where nothing does
+-- effort      the most below "max" that it knows of low, medium, high, xhigh
+-- forced      it takes a tool_choice that leaves it no choice
 -- schema      it takes output_config.format
 -- sampling    it takes temperature, top_p and top_k
+-- either      it takes temperature or top_p, not both
 -- summarized  thoughts are shown only if asked for
 models.claude = remembered(function(name)
 	if not name:find("claude", 1, true) then
 		return FOREIGN
 	end
-	local version = claude_version(name) or 5.5
+	local version = claude_version(name) or (name:find("preview", 1, true) and 5) or 5.5
 	local adaptive = version >= 4.6
-	local always = name:find("fable", 1, true) or name:find("mythos", 1, true)
-		or (version >= 5.5 and name:find("opus", 1, true))
 	return {
 		version = version,
 		max_tokens = claude_max_tokens(name, version),
 		thinking = adaptive and "adaptive" or version >= 3.7 and "budget" or "none",
-		always = always and true or false,
+		off = claude_off(name, version),
 		effort = version >= 4.7 and "xhigh" or "high",
+		forced = claude_forced(name, version),
 		schema = version >= 4.5,
 		sampling = version < 4.7,
+		either = version >= 4.1,
 		summarized = version >= 4.7,
 	}
 end)

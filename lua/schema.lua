@@ -215,30 +215,35 @@ end
 
 -- ---- for Anthropic -------------------------------------------------------------------------------------
 
--- What constrained decoding does not know goes into the description, for the model to read.
-local SAID_ONLY = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
-	"maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern" }
+-- What constrained decoding knows. Anything else goes into the description, for the model to read.
+local KNOWN = {}
+for name in ([[$ref $defs definitions type title description enum const default anyOf allOf properties required
+	additionalProperties items minItems format]]):gmatch("%S+") do
+	KNOWN[name] = true
+end
+local NOTES = { ["$schema"] = true, ["$id"] = true, ["$comment"] = true } -- of no use to a model
 local STRING_FORMATS = { ["date-time"] = true, time = true, date = true, duration = true, email = true, hostname = true,
 	uri = true, ipv4 = true, ipv6 = true, uuid = true }
 
+local function is_known(name, value)
+	if name == "format" then
+		return STRING_FORMATS[value] or false
+	elseif name == "minItems" then
+		return value == 0 or value == 1
+	end
+	return KNOWN[name] or false
+end
+
 local function move_to_description(node)
 	local said = {}
-	local function move(name)
-		if type(node[name]) ~= "table" then
-			said[#said + 1] = name .. ": " .. tostring(node[name])
+	for _, name in ipairs(names_of(node)) do
+		local value = node[name]
+		if not is_known(name, value) then
+			node[name] = nil
+			if not NOTES[name] then
+				said[#said + 1] = name .. ": " .. (type(value) == "string" and value or json.encode(value))
+			end
 		end
-		node[name] = nil
-	end
-	for _, name in ipairs(SAID_ONLY) do
-		if node[name] ~= nil then
-			move(name)
-		end
-	end
-	if type(node.minItems) == "number" and node.minItems > 1 then
-		move("minItems")
-	end
-	if type(node.format) == "string" and not STRING_FORMATS[node.format] then
-		move("format")
 	end
 	if said[1] then
 		local before = type(node.description) == "string" and node.description .. "\n" or ""
@@ -262,7 +267,7 @@ local function close(node, depth)
 			close(inner, depth + 1)
 		end
 	end
-	for _, name in ipairs { "anyOf", "allOf", "prefixItems" } do
+	for _, name in ipairs { "anyOf", "allOf" } do
 		for _, inner in chat.items(given(node[name])) do
 			close(inner, depth + 1)
 		end

@@ -245,7 +245,7 @@ static bool message_fits(struct mw_json message)
 {
 	if (message.kind != MW_JSON_OBJECT)
 		return false;
-	bool role = false, content = false, calls = true, reasoning = true;
+	bool role = false, content = false, refusal = false, calls = true, reasoning = true;
 	struct mw_str name;
 	struct mw_json v;
 	for (size_t at = 0; mw_json_next(message, &at, &name, &v);) {
@@ -253,12 +253,14 @@ static bool message_fits(struct mw_json message)
 			role = mw_json_is(v, "assistant");
 		else if (is_name(name, "content"))
 			content = text_or_null(v);
+		else if (is_name(name, "refusal"))
+			refusal = text_or_null(v);
 		else if (is_name(name, "tool_calls"))
 			calls = calls_fit(v);
 		else if (is_name(name, "reasoning"))
 			reasoning = false; /* clients look for reasoning_content */
 	}
-	return role && content && calls && reasoning;
+	return role && content && refusal && calls && reasoning;
 }
 
 static bool choices_fit(struct mw_json choices, struct mw_str *finish)
@@ -269,18 +271,20 @@ static bool choices_fit(struct mw_json choices, struct mw_str *finish)
 	struct mw_str name;
 	struct mw_json choice, v;
 	for (size_t at = 0; mw_json_next(choices, &at, &name, &choice); any = true) {
-		bool index = false, message = false, reason = false;
+		bool index = false, message = false, logprobs = false, reason = false;
 		for (size_t in = 0; mw_json_next(choice, &in, &name, &v);) {
 			if (is_name(name, "index"))
 				index = integral(v);
 			else if (is_name(name, "message"))
 				message = message_fits(v);
+			else if (is_name(name, "logprobs"))
+				logprobs = true;
 			else if (is_name(name, "finish_reason")) {
 				reason = is_finish(v);
 				*finish = finish->p ? *finish : unquoted(v);
 			}
 		}
-		if (!index || !message || !reason)
+		if (!index || !message || !logprobs || !reason)
 			return false;
 	}
 	return any;

@@ -10,6 +10,8 @@
 -- - response_format json_schema becomes output_config.format; on older models a forced tool, whose input is
 --   the answer (anthropic_messages.lua unwraps it). json_object: on newer models a line of instruction.
 -- - temperature above 1 counts as 1; stop sequences of white space only are refused or dropped.
+-- - What the model at hand does not take (models.lua: a forced tool, sampling parameters, temperature beside
+--   top_p) is refused or dropped like what Anthropic does not have at all.
 -- - Anthropic's own top-level members are taken as they are, and its own typed tools. Members that neither
 --   knows are refused, or dropped under drop_params: Anthropic would answer 400.
 
@@ -46,6 +48,14 @@ local TOOL = json.order { "name", "description", "input_schema", "strict", "cach
 -- The first fault wins; the rest of the work is then thrown away.
 local function fail(state, fault)
 	state.fault = state.fault or fault
+end
+
+-- A parameter that will not be sent: a fault in the end, unless it may be dropped.
+local function refuse(state, name, why)
+	if not state.why[name] then
+		state.unsupported[#state.unsupported + 1] = name
+		state.why[name] = why
+	end
 end
 
 -- ---- content -------------------------------------------------------------------------------------------
@@ -198,8 +208,9 @@ local function thoughts_of(message)
 	local out = {}
 	for _, block in chat.items(message.thinking_blocks) do
 		if block.type == "thinking" and type(block.signature) == "string" and block.signature ~= "" then
-			out[#out + 1] = { type = "thinking", thinking = block.thinking, signature = block.signature }
-		elseif block.type == "redacted_thinking" then
+			local text = type(block.thinking) == "string" and block.thinking or ""
+			out[#out + 1] = { type = "thinking", thinking = text, signature = block.signature }
+		elseif block.type == "redacted_thinking" and type(block.data) == "string" then
 			out[#out + 1] = { type = "redacted_thinking", data = block.data }
 		end
 	end
@@ -328,6 +339,17 @@ end
 
 local CHOICES = { auto = "auto", none = "none", required = "any" }
 
+local function tool_choice_of(state, how, name)
+	if how ~= "named" then
+		return CHOICES[how] and { type = CHOICES[how] } or fail(state, chat.choice_fault(how))
+	end
+	return name and { type = "tool", name = name } or fail(state, faults.missing("tool_choice.function.name"))
+end
+
+local function is_forced(choice)
+	return choice ~= nil and (choice.type == "any" or choice.type == "tool")
+end
+
 local function add_tools(state, body, out)
 	local tools, how, name = chat.tool_choice(body)
 	local list = json.array {}
@@ -338,18 +360,17 @@ local function add_tools(state, body, out)
 		return
 	end
 	out.tools = list
-	if how == "named" and name then
-		out.tool_choice = { type = "tool", name = name }
-	elseif how ~= "auto" or body.parallel_tool_calls == false then
-		if not CHOICES[how] then
-			fail(state, chat.choice_fault(how))
-			return
-		end
-		out.tool_choice = { type = CHOICES[how] }
+	local choice = tool_choice_of(state, how, name)
+	if is_forced(choice) and not state.traits.forced then
+		refuse(state, "tool_choice", "this model cannot be forced to call a tool")
+		choice = { type = "auto" }
 	end
-	if body.parallel_tool_calls == false and out.tool_choice.type ~= "none" then
-		out.tool_choice.disable_parallel_tool_use = true
+	if choice and body.parallel_tool_calls == false and choice.type ~= "none" then
+		choice.disable_parallel_tool_use = true
+	elseif choice and choice.type == "auto" then
+		choice = nil
 	end
+	out.tool_choice = choice
 end
 
 -- ---- the form of the answer ----------------------------------------------------------------------------
@@ -405,13 +426,16 @@ local function asked_thinking(state, body)
 		fail(state, fault)
 		return nil
 	elseif thinking then
-		if thinking.type == "disabled" then
+		local budget = math.max(thinking.budget_tokens or BUDGET.medium, LEAST)
+		if thinking.type == "disabled" or thinking.type == "between_tools" then
 			return { effort = "none" }
 		elseif thinking.type == "enabled" then
-			local budget = math.max(thinking.budget_tokens or BUDGET.medium, LEAST)
 			return { effort = effort or effort_of_budget(budget), budget = budget, exact = true }
+		elseif thinking.type == "adaptive" then
+			return { effort = effort, budget = BUDGET[effort] or BUDGET.high, display = thinking.display }
 		end
-		return { effort = effort or "high", budget = BUDGET[effort] or BUDGET.high, display = thinking.display }
+		fail(state, faults.not_allowed("thinking.type", thinking.type, '"enabled", "adaptive" or "disabled"'))
+		return nil
 	elseif not effort then
 		return nil
 	end
@@ -420,33 +444,37 @@ end
 
 local function adaptive(state, asked, out)
 	local effort = asked.effort
-	if effort == "none" and not state.traits.always then
-		out.thinking = { type = "disabled" }
+	if effort == "none" and state.traits.off then
+		out.thinking = { type = state.traits.off }
 		return
 	elseif effort == "none" or effort == "minimal" then
 		effort = "low"
-	elseif effort == "xhigh" and state.traits.effort ~= "xhigh" then
-		effort = "high"
+	elseif effort == "xhigh" then
+		effort = state.traits.effort
 	end
 	out.thinking = { type = "adaptive", display = asked.display or (state.traits.summarized and "summarized") or nil }
-	out.output_config = out.output_config or {}
-	out.output_config.effort = out.output_config.effort or effort
+	if effort then
+		out.output_config = out.output_config or {}
+		out.output_config.effort = out.output_config.effort or effort
+	end
 end
 
--- The budget must be less than max_tokens, which counts thoughts too: what the client named is kept, if it can.
-local function budgeted(asked, out)
-	local budget = asked.budget
+-- The budget must be less than max_tokens, which counts thoughts too: what the client named is kept, and
+-- max_tokens raised as far as the model goes.
+local function budgeted(state, asked, out)
+	local budget, most = asked.budget, state.traits.max_tokens
 	if out.max_tokens <= budget and not asked.exact then
 		budget = math.max(out.max_tokens - 1, LEAST)
 		budget = budget > out.max_tokens / 2 and math.max(math.floor(out.max_tokens / 2), LEAST) or budget
 	end
 	if out.max_tokens <= budget then
-		out.max_tokens = budget + out.max_tokens
+		local both = budget + out.max_tokens
+		out.max_tokens = budget < most and math.min(both, most) or both
 	end
 	out.thinking = { type = "enabled", budget_tokens = budget }
 end
 
-local function add_thinking(state, body, out, unsupported)
+local function add_thinking(state, body, out)
 	local asked = asked_thinking(state, body)
 	local kind = state.traits.thinking
 	if not asked then
@@ -456,48 +484,53 @@ local function add_thinking(state, body, out, unsupported)
 	elseif asked.effort == "none" then
 		return
 	elseif kind == "none" then
-		unsupported[#unsupported + 1] = body.thinking and "thinking" or "reasoning_effort"
-	elseif state.unsigned or (out.tool_choice and out.tool_choice.type ~= "auto" and out.tool_choice.type ~= "none") then
-		return
-	else
-		budgeted(asked, out)
+		refuse(state, body.thinking and "thinking" or "reasoning_effort", "this model does not think")
+	elseif not state.unsigned and not is_forced(out.tool_choice) then
+		budgeted(state, asked, out)
 	end
 end
 
 -- ---- numbers -------------------------------------------------------------------------------------------
 
-local function add_sampling(state, body, out, unsupported)
-	local thinks = out.thinking and out.thinking.type ~= "disabled"
-	local free = state.traits.sampling and not thinks
-	local function take(name, value)
-		if value == nil then
-			return
-		elseif free then
-			out[name] = value
-		else
-			unsupported[#unsupported + 1] = name
-		end
+-- Where the model does not take them, only what differs from the default is worth a refusal.
+local function refuse_sampling(state, body, out, why)
+	if body.temperature and body.temperature ~= 1 then
+		refuse(state, "temperature", why)
 	end
-	local temperature = body.temperature
-	if temperature and state.traits.version > 0 then
-		temperature = math.min(temperature, 1)
+	if body.top_p and body.top_p >= 0.95 and body.top_p < 1 and state.traits.sampling then
+		out.top_p = body.top_p -- so much is allowed beside thoughts
+	elseif body.top_p and body.top_p ~= 1 then
+		refuse(state, "top_p", why)
 	end
-	if temperature ~= 1 or free then
-		take("temperature", temperature)
+	if body.top_k then
+		refuse(state, "top_k", why)
 	end
-	local top_p = body.top_p ~= 1 and body.top_p or nil
-	if top_p and top_p >= 0.95 and state.traits.sampling then
-		out.top_p = top_p
-	else
-		take("top_p", top_p)
-	end
-	if out.top_p and out.temperature and state.traits.version >= 4.1 and state.drop then
-		out.top_p = nil
-	end
-	take("top_k", body.top_k)
 end
 
-local function add_stop(state, body, out, unsupported)
+local function add_sampling(state, body, out)
+	local traits = state.traits
+	if not traits.sampling then
+		return refuse_sampling(state, body, out, "not with this model")
+	elseif out.thinking and out.thinking.type ~= "disabled" then
+		return refuse_sampling(state, body, out, "not while it thinks")
+	end
+	local temperature = body.temperature
+	if temperature and traits.version > 0 then
+		temperature = math.min(temperature, 1)
+	end
+	local top_p = body.top_p ~= 1 and body.top_p or nil
+	if temperature and top_p and traits.either then
+		if temperature == 1 then
+			temperature = nil
+		else
+			refuse(state, "top_p", "not beside temperature with this model")
+			top_p = nil
+		end
+	end
+	out.temperature, out.top_p, out.top_k = temperature, top_p, body.top_k
+end
+
+local function add_stop(state, body, out)
 	local stop = body.stop or body.stop_sequences
 	if type(stop) == "string" then
 		stop = { stop }
@@ -506,8 +539,8 @@ local function add_stop(state, body, out, unsupported)
 	for _, words in chat.items(stop) do
 		if type(words) == "string" and not chat.is_blank(words) then
 			list[#list + 1] = words
-		elseif not state.drop then
-			unsupported[#unsupported + 1] = "stop (white space only)"
+		else
+			refuse(state, "stop", "white space only")
 		end
 	end
 	out.stop_sequences = list[1] and list or nil
@@ -515,7 +548,7 @@ end
 
 local TIERS = { auto = "auto", default = "standard_only", standard_only = "standard_only", priority = "auto" }
 
-local function add_rest(body, out, unsupported)
+local function add_rest(state, body, out)
 	for _, name in ipairs(NATIVE) do
 		if name ~= "top_k" then
 			out[name] = chat.given(body[name])
@@ -527,10 +560,7 @@ local function add_rest(body, out, unsupported)
 	local user = body.safety_identifier or body.user
 	out.metadata = user and user ~= "" and { user_id = user } or nil
 	if body.service_tier then
-		out.service_tier = TIERS[body.service_tier]
-		if not out.service_tier then
-			unsupported[#unsupported + 1] = "service_tier"
-		end
+		out.service_tier = TIERS[body.service_tier] or refuse(state, "service_tier")
 	end
 end
 
@@ -538,21 +568,20 @@ end
 
 function request.encode(body, ctx)
 	local traits = models.claude(ctx.model)
-	local state = { traits = traits, drop = ctx.drop_params, turns = {}, system = {} }
-	local unsupported = chat.unknown(body, KNOWN)
+	local state = { traits = traits, turns = {}, system = {}, unsupported = chat.unknown(body, KNOWN), why = {} }
 	local limit = chat.max_tokens(body)
 	local out = { model = ctx.model, max_tokens = limit or traits.max_tokens, stream = ctx.stream or nil }
 	converse(state, body.messages)
-	add_rest(body, out, unsupported)
+	add_rest(state, body, out)
 	add_tools(state, body, out)
 	add_format(state, body, out)
-	add_thinking(state, body, out, unsupported)
-	add_sampling(state, body, out, unsupported)
-	add_stop(state, body, out, unsupported)
+	add_thinking(state, body, out)
+	add_sampling(state, body, out)
+	add_stop(state, body, out)
 	if state.fault then
 		return nil, state.fault
-	elseif unsupported[1] and not ctx.drop_params then
-		return nil, faults.unsupported("anthropic", unsupported)
+	elseif state.unsupported[1] and not ctx.drop_params then
+		return nil, faults.unsupported("anthropic", state.unsupported, state.why)
 	end
 	out.system = state.system[1] and state.system or nil
 	out.messages = state.turns

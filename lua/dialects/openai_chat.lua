@@ -20,8 +20,32 @@ function dialect.decode_request(body)
 	return chat.check(body)
 end
 
+local function drop(object, names)
+	for name in pairs(names) do
+		object[name] = nil
+	end
+end
+
+-- Takes out of messages and tools what other vendors have put there.
+local function drop_foreign(body, names)
+	for _, message in ipairs(body.messages) do
+		drop(message, names)
+		for _, part in chat.items(message.content) do
+			drop(part, names)
+		end
+		for _, call in chat.items(message.tool_calls) do
+			drop(call, names)
+		end
+	end
+	for _, tool in chat.items(body.tools) do
+		drop(tool, names)
+		drop(tool["function"] or {}, names)
+	end
+end
+
 function dialect.encode_request(body, ctx)
 	body.model = ctx.model
+	drop_foreign(body, ctx.foreign or {})
 	if not ctx.stream then
 		body.stream, body.stream_options = nil, nil
 		return body
@@ -68,6 +92,9 @@ local function mended_choice(choice, position)
 	choice.index = type(choice.index) == "number" and choice.index or position - 1
 	choice.finish_reason = (not reason or native) and message.tool_calls and "tool_calls" or reason or "stop"
 	choice.native_finish_reason = choice.native_finish_reason or native
+	if choice.logprobs == nil then
+		choice.logprobs = json.null
+	end
 	choice.delta = nil
 	return choice
 end
@@ -473,8 +500,12 @@ function emit.reasoning(self, e)
 	return self:delta(e.index, '"reasoning_content":' .. quote(e.text))
 end
 
+-- Held until the finish: the official clients join lists in later chunks wrongly, or not at all.
 function emit.thinking(self, e)
-	return self:delta(e.index, '"thinking_blocks":[' .. json.encode(e.block) .. "]")
+	local choice = self:choice(e.index)
+	choice.blocks = choice.blocks or json.array {}
+	choice.blocks[#choice.blocks + 1] = e.block
+	return ""
 end
 
 function emit.refusal(self, e)
@@ -511,7 +542,8 @@ function emit.finish(self, e)
 	end
 	choice.finished = true
 	local native = e.native and ',"native_finish_reason":' .. quote(e.native) or ""
-	return self:delta(e.index, "", ('},"finish_reason":%s%s}]'):format(quote(e.reason), native) .. self.usage_null)
+	local thoughts = choice.blocks and self:delta(e.index, '"thinking_blocks":' .. json.encode(choice.blocks)) or ""
+	return thoughts .. self:delta(e.index, "", ('},"finish_reason":%s%s}]'):format(quote(e.reason), native) .. self.usage_null)
 end
 
 function emit.usage(self, e)

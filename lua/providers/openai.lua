@@ -10,6 +10,17 @@ local provider = {
 	env = { "OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_ORGANIZATION" },
 }
 
+-- Members of messages and tools that are not OpenAI's (README.md, the inner form). OpenAI refuses what it does not
+-- know; others who speak its API may know those that are not our own.
+local OURS = { thinking_blocks = true, provider_specific_fields = true }
+local FOREIGN = { thinking_blocks = true, provider_specific_fields = true, cache_control = true,
+	reasoning_content = true, extra_content = true }
+
+local function is_openai(base)
+	local host = base:match("^%a+://([^/:]+)") or ""
+	return host:find("api%.openai%.com$") ~= nil or host:find("%.openai%.azure%.com$") ~= nil
+end
+
 local ENDINGS = { "/chat/completions", "/embeddings" }
 
 -- The row of anything that speaks OpenAI's API at `base`. Also for providers/openai_like.lua.
@@ -27,6 +38,7 @@ function provider.row(spec, base, key)
 		dialect = provider.dialect,
 		passthrough = true,
 		stream_usage = true,
+		foreign = is_openai(base) and FOREIGN or OURS,
 		api_base = address.shown(address.join(base, "", ENDINGS)),
 		chat = { url = address.join(base, "/chat/completions", ENDINGS), headers = headers },
 		embeddings = { url = address.join(base, "/embeddings", ENDINGS), headers = headers },

@@ -5,11 +5,12 @@ local address = require "address"
 local openai = require "providers.openai"
 
 -- exact: replies are OpenAI's own form as far as known, and may go through as bytes.
+-- knows: it takes what other vendors put into messages, as we do.
 local ROWS = {
 	openai_like = {},
 	custom_openai = {},
 	hosted_vllm = { exact = true, base = "HOSTED_VLLM_API_BASE", key = "HOSTED_VLLM_API_KEY" },
-	litellm_proxy = { exact = true, base = "LITELLM_PROXY_API_BASE", key = "LITELLM_PROXY_API_KEY" },
+	litellm_proxy = { exact = true, knows = true, base = "LITELLM_PROXY_API_BASE", key = "LITELLM_PROXY_API_KEY" },
 	lm_studio = { base = "LM_STUDIO_API_BASE", key = "LM_STUDIO_API_KEY" },
 	llamafile = { base = "LLAMAFILE_API_BASE" },
 	xinference = { base = "XINFERENCE_API_BASE", key = "XINFERENCE_API_KEY" },
@@ -34,6 +35,7 @@ function provider.prepare(spec)
 	end
 	local row = openai.row(spec, base, address.setting(spec, "api_key", { this.key }))
 	row.passthrough = this.exact or false
+	row.foreign = not this.knows and row.foreign or nil
 	return row
 end
 

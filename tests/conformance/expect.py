@@ -4,9 +4,10 @@ Moonweir's code, so that what the gateway makes of it can be compared.
 
     of(exchange) -> {"choices": [...], "usage": {...} or None}   and "error": {...} where it is one, or ends in one
 
-A choice is {"index", "content", "reasoning", "refusal", "calls": [(name, arguments)], "finish", "signatures": [...]}.
-`content` is text, "" where there is none; arguments are parsed JSON (the text itself where it is none); signatures are
-what a client must be able to send back. finish is a set of allowed words.
+A choice is {"index", "content", "reasoning", "refusal", "calls": [(name, arguments)], "ids": [...], "finish",
+"logprobs": [...], "citations": [...], "signatures": [...]}. `content` is text, "" where there is none; arguments are parsed
+JSON (the text itself where it is none); ids are those of the calls, None where the provider gave none; citations are
+what it said of its sources, with OpenAI's annotations among them; signatures are what a client must be able to send back.
 """
 import json
 
@@ -41,7 +42,8 @@ def usage(prompt, completion, cached=0, written=0, reasoning=0):
 
 
 def choice(index=0):
-    return {"index": index, "content": "", "reasoning": "", "refusal": "", "calls": [], "finish": None, "signatures": []}
+    return {"index": index, "content": "", "reasoning": "", "refusal": "", "calls": [], "ids": [], "finish": None,
+            "logprobs": [], "citations": [], "signatures": []}
 
 
 # ------------------------------------------------------------------------------------------------ Anthropic
@@ -68,6 +70,7 @@ def anthropic(blocks, reason, counts):
         kind = block.get("type")
         if kind == "text":
             c["content"] += block["text"]
+            c["citations"] += block.get("citations") or []
         elif kind == "thinking":
             c["reasoning"] += block.get("thinking", "")
             c["signatures"].append(block.get("signature", ""))
@@ -75,6 +78,7 @@ def anthropic(blocks, reason, counts):
             c["signatures"].append(block["data"])
         elif kind == "tool_use":
             c["calls"].append((block["name"], block["input"]))
+            c["ids"].append(block["id"])
     c["finish"] = ANTHROPIC_REASONS.get(reason, "stop")
     if reason == "tool_use" and not c["calls"]:
         c["finish"] = "stop"
@@ -89,13 +93,14 @@ def anthropic_stream(text):
         if kind == "message_start":
             counts.update(event["message"]["usage"])
         elif kind == "content_block_start":
-            blocks.append(dict(event["content_block"], json=""))
+            blocks.append(dict(event["content_block"], json="", citations=[]))
         elif kind == "content_block_delta":
             delta, block = event["delta"], blocks[event["index"]]
             for name in ("text", "thinking", "signature"):
                 if name in delta:
                     block[name] = block.get(name, "") + delta[name]
             block["json"] += delta.get("partial_json", "")
+            block["citations"] += [delta["citation"]] if "citation" in delta else []
         elif kind == "message_delta":
             reason = event["delta"].get("stop_reason") or reason
             counts.update({k: v for k, v in (event.get("usage") or {}).items() if v is not None})
@@ -129,6 +134,7 @@ def gemini(replies):
             for part in (candidate.get("content") or {}).get("parts") or []:
                 if "functionCall" in part:
                     c["calls"].append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
+                    c["ids"].append(part["functionCall"].get("id"))
                 elif part.get("thought"):
                     c["reasoning"] += part.get("text", "")
                 else:
@@ -183,6 +189,14 @@ def add_text(c, message):
     reasoning = message.get("reasoning_content")
     c["reasoning"] += (reasoning if reasoning is not None else message.get("reasoning")) or ""
     c["refusal"] += message.get("refusal") or ""
+    c["citations"] += message.get("annotations") or []
+    own = message.get("provider_specific_fields") or {}
+    c["citations"] += own.get("citations") or ([own["citation"]] if "citation" in own else [])
+
+
+def add_logprobs(c, given):
+    for kind in ("content", "refusal"):
+        c["logprobs"] += (given.get("logprobs") or {}).get(kind) or []
 
 
 def openai_finish(c, words):
@@ -204,6 +218,8 @@ def openai(reply):
         for call in given["message"].get("tool_calls") or []:
             arguments = call["function"].get("arguments")
             c["calls"].append((call["function"]["name"], parsed(arguments or "") if not isinstance(arguments, dict) else arguments))
+            c["ids"].append(call.get("id") or None)
+        add_logprobs(c, given)
         c["finish"] = openai_finish(c, [given.get("finish_reason")])
         choices.append(c)
     return {"choices": choices, "usage": openai_usage(reply.get("usage"))}
@@ -224,6 +240,7 @@ def openai_stream(text):
             c = choices.setdefault(i, choice(i))
             delta = given.get("delta") or {}
             add_text(c, delta)
+            add_logprobs(c, given)
             for call in delta.get("tool_calls") or []:
                 mine = pieces.setdefault(i, [])
                 key = call.get("index")
@@ -237,6 +254,7 @@ def openai_stream(text):
             words.setdefault(i, []).append(given.get("finish_reason"))
     for i, c in choices.items():
         c["calls"] = [(p["name"], parsed(p["text"])) for p in pieces.get(i, [])]
+        c["ids"] = [p["id"] or None for p in pieces.get(i, [])]
         c["finish"] = openai_finish(c, words[i])
     result = {"choices": [choices[i] for i in sorted(choices)], "usage": openai_usage(counts)}
     return dict(result, error=error) if error else result
@@ -365,8 +383,11 @@ def check_same(want, got):
     """What a client got says what the provider said."""
     assert len(want["choices"]) == len(got["choices"])
     for w, g in zip(want["choices"], got["choices"]):
-        for name in ("index", "content", "reasoning", "refusal", "calls", "finish"):
+        assert all(g["ids"]) and len(g["ids"]) == len(w["ids"]), "calls without ids"
+        for name in ("index", "content", "reasoning", "refusal", "calls", "ids", "finish", "logprobs", "citations"):
             a, b = w[name], g[name]
+            if name == "ids":
+                b = [mine if theirs else None for theirs, mine in zip(a, b)]
             if name == "calls":
                 a, b = list(map(tuple, a)), list(map(tuple, b))
             assert a == b, "choice %d, %s" % (w["index"], name)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import event, in_turn, model, openai, patience, reply, reset, silence, stream
+from harness import anthropic, event, in_turn, model, openai, patience, reply, reset, silence, stream
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "npm", "node_modules")
@@ -80,6 +80,50 @@ def test_streamed_tools(client):
 def test_structured_output(client):
     assert client("structured", openai.chat('{"name":"Ada","age":36}')) == {"name": "Ada", "age": 36}
     assert client.up.request.json["response_format"]["json_schema"]["strict"] is True
+
+
+CLAUDE = {"provider_model": "anthropic/claude-sonnet-4-5"}
+THOUGHTS = [{"type": "thinking", "thinking": "Hm.", "signature": "SIG"}, {"type": "redacted_thinking", "data": "DATA"}]
+USES = [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Paris"}},
+        {"type": "tool_use", "id": "toolu_2", "name": "weather", "input": {"city": "Oslo"}}]
+
+
+def test_claudes_thoughts_are_whole_when_the_client_has_joined_the_stream(client):
+    said = THOUGHTS + [{"type": "text", "text": "Yes."}]
+    got = client("streamed_message", anthropic.stream(content=said), **CLAUDE)
+    assert (got["content"], got["reasoning_content"], got["thinking_blocks"]) == ("Yes.", "Hm.", THOUGHTS)
+
+
+@pytest.mark.parametrize("case", ["run_tools", "run_streamed_tools"])
+def test_tools_that_the_client_runs_answer_claude(client, case):
+    answer = {"run_tools": anthropic.chat, "run_streamed_tools": anthropic.stream}[case]
+    text = {"type": "text", "text": "Warm."}
+    got = client(case, answer(content=THOUGHTS + USES, stop_reason="tool_use"), answer(content=[text]), **CLAUDE)
+    assert got == {"text": "Warm.", "asked": ["Paris", "Oslo"]}
+    *_, called, results = client.up.requests[1].json["messages"]
+    assert [b for b in called["content"] if b["type"] == "tool_use"] == USES
+    assert results["content"] == [
+        {"type": "tool_result", "tool_use_id": "toolu_1", "content": "21 degrees in Paris"},
+        {"type": "tool_result", "tool_use_id": "toolu_2", "content": "21 degrees in Oslo"}]
+
+
+def test_structured_output_of_claude(client):
+    text = {"type": "text", "text": '{"name":"Ada","age":36}'}
+    assert client("structured", anthropic.chat(content=[text]), **CLAUDE) == {"name": "Ada", "age": 36}
+    assert client.up.request.json["output_config"]["format"]["schema"]["required"] == ["name", "age"]
+
+
+def test_structured_output_of_an_older_claude(client):
+    use = {"type": "tool_use", "id": "toolu_1", "name": "moonweir_json_answer", "input": {"name": "Ada", "age": 36}}
+    got = client("structured", anthropic.chat(content=[use], stop_reason="tool_use"),
+                 provider_model="anthropic/claude-3-haiku-20240307")
+    assert got == {"name": "Ada", "age": 36}
+
+
+def test_claudes_error_in_a_stream_is_raised_after_its_text(client):
+    overloaded = event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error")
+    got = client("streamed_error", stream(anthropic.events("hel")[:4], overloaded), **CLAUDE)
+    assert (got["text"], got["class"], got["message"]) == ("hel", "APIError", "Overloaded")
 
 
 def test_embeddings_arrive_as_numbers(client):

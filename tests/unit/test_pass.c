@@ -104,8 +104,9 @@ static void usage_is_not_asked_for_where_the_provider_has_no_such_option(void **
 
 /* ---- whole replies ------------------------------------------------------------------------- */
 
-#define HEAD    "\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\","
-#define MESSAGE "\"message\":{\"role\":\"assistant\",\"content\":\"hi\"}"
+#define HEAD          "\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\","
+#define TURN(members) "\"logprobs\":null,\"message\":{\"refusal\":null," members "}"
+#define MESSAGE       TURN("\"role\":\"assistant\",\"content\":\"hi\"")
 
 static enum mw_pass pass_reply(const char *text, struct mw_call *call, struct mw_str *out)
 {
@@ -139,47 +140,42 @@ static void a_good_reply_goes_through_with_the_clients_model(void **state)
 static void a_reply_of_another_shape_is_left_to_lua(void **state)
 {
 	(void)state;
+#define ONE(choice) "{" HEAD "\"choices\":[{" choice "}]}"
+#define CALLS(call)                                                                                \
+	ONE("\"index\":0," TURN("\"role\":\"assistant\",\"content\":null,\"tool_calls\":["         \
+				"{" call "}]") ",\"finish_reason\":\"tool_calls\"")
 	static const char *const cases[] = {
 	    "{\"error\":{\"message\":\"no\"}}",
 	    "[]",
 	    "{" HEAD "\"choices\":[]}",
 	    "{" HEAD "\"choices\":null}",
-	    "{" HEAD "\"choices\":[{\"index\":0," MESSAGE "}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0," MESSAGE ",\"finish_reason\":null}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0," MESSAGE ",\"finish_reason\":\"\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0," MESSAGE ",\"finish_reason\":\"eos\"}]}",
-	    "{" HEAD "\"choices\":[{" MESSAGE ",\"finish_reason\":\"stop\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"content\":\"hi\"},\"finish_reason\":"
-	    "\"stop\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"},\"finish_"
-	    "reason\":\"stop\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":[]}"
-	    ",\"finish_reason\":\"stop\"}]}",
-	    "{" HEAD "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
-	    "\"\",\"reasoning\":\"hm\"},"
-	    "\"finish_reason\":\"stop\"}]}",
-	    "{" HEAD
-	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-	    "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_"
-	    "reason\":\"tool_calls\"}]}",
-	    "{" HEAD
-	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-	    "\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
-	    "\"function\":{\"name\":\"f\",\"arguments\":{}}}]},"
-	    "\"finish_reason\":\"tool_calls\"}]}",
-	    "{" HEAD
-	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-	    "\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
-	    "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]},"
-	    "\"finish_reason\":\"tool_calls\"}]}",
-	    "{" HEAD
-	    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-	    "\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
-	    "\"finish_reason\":\"tool_calls\"}]}",
+	    ONE("\"index\":0," MESSAGE),
+	    ONE("\"index\":0," MESSAGE ",\"finish_reason\":null"),
+	    ONE("\"index\":0," MESSAGE ",\"finish_reason\":\"\""),
+	    ONE("\"index\":0," MESSAGE ",\"finish_reason\":\"eos\""),
+	    ONE(MESSAGE ",\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0,\"logprobs\":null,\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0," TURN("\"content\":\"hi\"") ",\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0," TURN("\"role\":\"assistant\"") ",\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0," TURN(
+		"\"role\":\"assistant\",\"content\":[]") ",\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0," TURN("\"role\":\"assistant\",\"content\":\"\",\"reasoning\":"
+				    "\"hm\"") ",\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0,\"logprobs\":null,\"message\":{\"role\":\"assistant\",\"content\":"
+		"\"no refusal\"},\"finish_reason\":\"stop\""),
+	    ONE("\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"no logprobs\","
+		"\"refusal\":null},\"finish_reason\":\"stop\""),
+	    CALLS("\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}"),
+	    CALLS("\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{}"
+		  "}"),
+	    CALLS("\"id\":\"a\",\"type\":\"function\","
+		  "\"function\":{\"name\":\"f\",\"arguments\":\"\"}"),
+	    CALLS("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}"),
 	    "{\"object\":\"chat.completion\",\"created\":1,\"model\":\"gpt\",\"choices\":[{"
 	    "\"index\":0," MESSAGE ",\"finish_reason\":\"stop\"}]}",
 	};
+#undef CALLS
+#undef ONE
 	for (size_t i = 0; i < MW_LEN(cases); i++) {
 		struct mw_call call;
 		struct mw_str out;

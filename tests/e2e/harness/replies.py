@@ -8,6 +8,8 @@
 
 `anthropic` and `gemini` have the same four.
 """
+import json
+
 from .upstream import event, reply, stream
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
@@ -85,15 +87,36 @@ class anthropic:
         return reply(anthropic.message(text, **members))
 
     @staticmethod
-    def events(*texts, stop_reason="end_turn"):
+    def block_events(index, block, deltas):
+        """A block of content, begun empty and filled by these deltas."""
+        return [{"type": "content_block_start", "index": index, "content_block": block}, {"type": "ping"},
+                *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+                {"type": "content_block_stop", "index": index}]
+
+    @staticmethod
+    def pieces(block):
+        """A block as it stands in a whole reply, taken apart: its empty beginning, its deltas."""
+        if block["type"] == "text":
+            return dict(block, text=""), [{"type": "text_delta", "text": block["text"]}]
+        if block["type"] == "thinking":
+            return dict(block, thinking="", signature=""), [{"type": "thinking_delta", "thinking": block["thinking"]},
+                                                            {"type": "signature_delta", "signature": block["signature"]}]
+        if block["type"] == "tool_use":
+            text = json.dumps(block["input"])
+            return dict(block, input={}), [{"type": "input_json_delta", "partial_json": p} for p in (text[:3], text[3:])]
+        return block, []
+
+    @staticmethod
+    def events(*texts, stop_reason="end_turn", content=None):
+        """Text in so many deltas, or a content as of a whole reply."""
         start = dict(anthropic.message(content=[]), stop_reason=None)
         start["usage"] = dict(start["usage"], output_tokens=1)
-        said = [{"type": "message_start", "message": start},
-                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-                {"type": "ping"}]
-        said += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": t}} for t in texts]
-        said += [{"type": "content_block_stop", "index": 0},
-                 {"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": None},
+        blocks = [anthropic.pieces(block) for block in content or []] or \
+            [({"type": "text", "text": ""}, [{"type": "text_delta", "text": t} for t in texts])]
+        said = [{"type": "message_start", "message": start}]
+        for i, (block, deltas) in enumerate(blocks):
+            said += anthropic.block_events(i, block, deltas)
+        said += [{"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": None},
                   "usage": {"output_tokens": 7}},
                  {"type": "message_stop"}]
         return [event(e, e["type"]) for e in said]

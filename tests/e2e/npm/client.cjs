@@ -47,6 +47,15 @@ async function collect(stream) {
 	return { ...seen, ids: seen.ids.size };
 }
 
+// the client calls the function itself, sends its results back, and so on until there is text
+async function runTools(stream) {
+	const asked = [];
+	const call = async ({ city }) => asked.push(city) && "21 degrees in " + city;
+	const tool = { ...weather, function: { ...weather.function, parse: JSON.parse, function: call } };
+	const runner = client.chat.completions.runTools({ ...ask, stream, tools: [tool] });
+	return { text: await runner.finalContent(), asked };
+}
+
 const cases = {
 	async chat() {
 		const { data, response } = await client.chat.completions.create(ask).withResponse();
@@ -78,6 +87,18 @@ const cases = {
 	async streamed_tools() {
 		const reply = await client.chat.completions.stream({ ...ask, tools: [weather] }).finalChatCompletion();
 		return { finish: reply.choices[0].finish_reason, calls: reply.choices[0].message.tool_calls };
+	},
+
+	async streamed_message() {
+		return client.chat.completions.stream(ask).finalMessage();
+	},
+
+	async run_tools() {
+		return runTools(false);
+	},
+
+	async run_streamed_tools() {
+		return runTools(true);
 	},
 
 	async structured() {
