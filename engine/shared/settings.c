@@ -86,6 +86,11 @@ static bool is_read(const struct mw_reading *r, const char *path)
 static void include(struct mw_reading *r, const struct mw_yaml *name)
 {
 	struct mw_err err = {0};
+	if (name->kind != MW_YAML_STRING) {
+		mw_settings_fault(r, name->line, "an entry of include is %s, which is not a file",
+		    mw_yaml_kind_name(name->kind));
+		return;
+	}
 	struct mw_str path = mw_settings_path(r, name->text), text;
 	if (is_read(r, path.p))
 		return;

@@ -167,6 +167,12 @@ def test_all_faults_are_told_at_once(tmp_path):
     assert [int(n) for n in re.findall(r"config\.yaml:(\d+): ", said)] == [5, 6, 7]
 
 
+def test_all_policies_that_cannot_be_read_are_told_at_once(tmp_path):
+    code, said = check(tmp_path, HEAD + "policies:\n  - gone.lua\n  - {name: no-such}\n  - path: lost.lua\n")
+    assert code == 1
+    assert [int(n) for n in re.findall(r"config\.yaml:(\d+): ", said)] == [5, 6, 7], said
+
+
 def test_no_fault_is_left_out_however_many_there_are(tmp_path):
     code, said = check(tmp_path, HEAD + "".join(HEAD[12:].replace("echo", "echo, rpm: many%d" % n) for n in range(60)))
     assert code == 1
@@ -239,7 +245,7 @@ def test_a_policy_lies_beside_the_settings_wherever_it_is_started(tmp_path):
 def test_parameters_of_a_policy_are_checked(tmp_path):
     mine = ('return mw.policy { name = "mine", api = 1, kind = "route", summary = "x", '
             'params = { long = { type = "number", default = 1, min = 1, doc = "x" } } }\n')
-    for params, word in (("{long: 0}", "long"), ("{long: text}", "text"), ("{lnog: 5}", "long")):
+    for params, word in (("{long: 0}", "long"), ("{long: text}", "a string; it must be a number"), ("{lnog: 5}", "long")):
         code, said = check(tmp_path, HEAD + "policies:\n  - path: mine.lua\n    params: %s\n" % params, {"mine.lua": mine})
         assert code == 1 and word in said, said
         assert "config.yaml:5" in said or "mine.lua" in said

@@ -125,6 +125,8 @@ static const struct message faults[] = {
     {ONE "litellm_settings:\n  num_retries: many\n",
 	C "3: num_retries is \"many\", which is not a whole number from 0 to 100"},
     {ONE "router_settings: 3\n", C "2: router_settings is 3, which is not a map"},
+    {"include: [os.environ/MW_T_UNSET]\n",
+	C "1: an entry of include is nothing, which is not a file"},
     {"model_list: {a: b}\n", C "1: model_list is a map, which is not a list"},
     {"model_list:\n- gpt-4o\n", C "2: an entry of model_list is a string, which is not a map"},
     {"model_list:\n- litellm_params: {model: openai/x}\n",
