@@ -132,7 +132,7 @@ deps-test: ## install what the tests need
 	@.ci/deps --unpack $(BUILD)/tools $(TOOLS_TEST)
 
 # Unit tests are linked with the engine built with tiny ceilings, so that edges are always met.
-TINY     := -DMW_BUF_FIRST=8 -DMW_ARENA_BLOCK=64 -DMW_UNIT_TEST
+TINY     := -DMW_BUF_FIRST=8 -DMW_ARENA_BLOCK=64 -DMW_FILE_WAIT_MS=50 -DMW_UNIT_TEST
 UNIT     := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT:tests/unit/%.c=$(OUT)/unit/%)
 TINY_OBJ := $(SRC:engine/%.c=$(OUT)/tiny/%.o)

@@ -239,8 +239,11 @@ static int check(struct program *p)
 		return 1;
 	}
 	const struct mw_settings *s = p->bundle->settings;
-	printf("%s: good. %zu models, %zu targets, %zu policies.\n", name, s->n_models,
-	    s->n_targets, s->n_policies);
+	size_t n_models = 0;
+	for (size_t i = 0; i < s->n_models; i++)
+		n_models += s->models[i].n_targets > 0;
+	printf("%s: good. %zu models, %zu targets, %zu policies.\n", name, n_models, s->n_targets,
+	    s->n_policies);
 	return 0;
 }
 

@@ -14,7 +14,7 @@ local targets = {} -- index -> {provider=, params=, model=, stream_usage=, forei
 local function resolved(spec)
 	local provider, prefix, model = registry.resolve(spec.model, chat.given(spec.provider))
 	if not provider then
-		return nil, prefix
+		return nil, prefix, model
 	end
 	spec.params = chat.given(spec.params) or {}
 	spec.prefix, spec.model = prefix, model
@@ -30,9 +30,9 @@ end
 runtime.wildcards = registry.wildcards
 
 function runtime.prepare(spec)
-	local provider, message = resolved(spec)
+	local provider, message, later = resolved(spec)
 	if not provider then
-		return nil, message
+		return nil, message, later
 	end
 	local row
 	row, message = provider.prepare(spec)

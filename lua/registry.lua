@@ -38,10 +38,31 @@ for _, name in ipairs(PROVIDERS) do
 end
 table.sort(prefixes)
 
+-- LiteLLM's other prefixes. A deployment of theirs is no mistake in the settings: it is left out until a module
+-- comes, and what is beside it serves.
+local LATER = {}
+for prefix in ([[
+	abliteration ai21 ai21_chat aihubmix aiml aleph_alpha amazon_nova anthropic_text anyscale apertis assemblyai aws_polly
+	azure azure_ai azure_text baseten bedrock bedrock_converse bedrock_mantle black_forest_labs bytez cerebras charity_engine
+	chatgpt chutes clarifai cloudflare codestral cognition cohere cohere_chat cometapi compactifai crusoe dashscope
+	databricks datarobot deepgram deepinfra deepseek docker_model_runner edenai elevenlabs empower fal_ai featherless_ai
+	fireworks_ai friendliai galadriel gdc gigachat github github_copilot gmi gradient_ai groq helicone heroku huggingface
+	hyperbolic inception infinity jina_ai lambda_ai langflow langgraph lemonade llamagate manus maritalk meta_llama minimax
+	mistral modelscope moonshot morph nano-gpt nebius nlp_cloud novita nscale nvidia_nim nvidia_riva oci ollama ollama_chat
+	oobabooga openrouter ovhcloud palm perplexity petals poe predibase publicai qwen_ai_platform qwencloud ragflow recraft
+	replicate reducto runwayml sagemaker sagemaker_chat sagemaker_nova salad_cloud sambanova sap sarvam scaleway scx snowflake
+	soniox stability synthetic tencent text-completion-codestral text-completion-openai together_ai topaz triton v0 veniceai
+	vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine voyage wandb watsonx watsonx_text xai xiaomi_mimo zai zerogpu
+]]):gmatch("%S+") do
+	assert(not by_prefix[prefix], prefix)
+	LATER[prefix] = true
+end
+
 -- A name without a prefix belongs to who makes such models. As Lua's patterns, and as the settings' wildcards.
 local FAMILIES = {
 	{ "^gpt%-", "gpt-*", "openai" }, { "^o%d", "o*", "openai" }, { "^chatgpt%-", "chatgpt-*", "openai" },
 	{ "^text%-embedding%-", "text-embedding-*", "openai" }, { "^ft:", "ft:*", "openai" },
+	{ "^dall%-e%-", "dall-e-*", "openai" }, { "^whisper%-", "whisper-*", "openai" }, { "^tts%-", "tts-*", "openai" },
 	{ "^claude%-", "claude-*", "anthropic" }, { "^gemini%-", "gemini-*", "gemini" }, { "^gemma%-", "gemma-*", "gemini" },
 }
 
@@ -57,19 +78,27 @@ function registry.wildcards()
 	return list
 end
 
--- "openai/gpt-4o" -> its provider, "openai", "gpt-4o"; "gpt-4o" likewise. nil and why for what is unknown.
--- A slash in the name of a model ("openai/org/model") is kept.
+local function not_yet(prefix)
+	return nil, ("the provider %q is not there yet"):format(prefix), true
+end
+
+-- "openai/gpt-4o" -> its provider, "openai", "gpt-4o"; "gpt-4o" likewise. For what is unknown nil, why, and
+-- whether it will be known. A slash in the name of a model ("openai/org/model") is kept.
 function registry.resolve(name, forced)
 	if forced then
 		local provider = by_prefix[forced]
-		if not provider then
+		if LATER[forced] then
+			return not_yet(forced)
+		elseif not provider then
 			return nil, ("custom_llm_provider: %q is unknown; known are %s"):format(forced, table.concat(prefixes, ", "))
 		end
 		local own = forced .. "/"
 		return provider, forced, name:sub(1, #own) == own and name:sub(#own + 1) or name
 	end
-	local prefix, rest = name:match("^([%w_.-]+)/(.+)$")
-	if prefix and by_prefix[prefix] then
+	local prefix, rest = name:match("^([%w_.-]+)/(.*)$")
+	if LATER[prefix] then
+		return not_yet(prefix)
+	elseif by_prefix[prefix] and rest ~= "" then
 		return by_prefix[prefix], prefix, rest
 	end
 	for _, family in ipairs(FAMILIES) do

@@ -9,15 +9,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef MW_FILE_WAIT_MS
+#define MW_FILE_WAIT_MS 10000
+#endif
 
 static bool refuse(const char *path, const char *why, struct mw_err *err)
 {
 	return mw_err_set(err, MW_ERR_SETTINGS, "%s: %s", path, why);
 }
 
-/* Reads to the end, whatever fstat may say of the size: it may be a pipe. */
+/* Reads to the end, whatever fstat may say of the size: it may be a pipe, into which somebody has to
+ * write before long. */
 static bool read_all(int fd, struct mw_buf *b)
 {
 	enum { PIECE = 65536 };
@@ -29,6 +35,11 @@ static bool read_all(int fd, struct mw_buf *b)
 		size_t room = MW_MIN(b->cap, b->max) - b->n;
 		if (room == 0)
 			return true;
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		if (poll(&ready, 1, MW_FILE_WAIT_MS) == 0) {
+			errno = ETIMEDOUT;
+			return false;
+		}
 		ssize_t n = read(fd, b->p + b->n, room);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -41,7 +52,7 @@ static bool read_all(int fd, struct mw_buf *b)
 bool mw_file_read(
     const char *path, size_t max, struct mw_arena *a, struct mw_str *out, struct mw_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for a writer */
 	if (fd < 0)
 		return refuse(path, strerror(errno), err);
 	struct mw_buf b;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading files whole, and noticing that they have changed. May block: for the main thread.
+ * Reading files whole, and noticing that they have changed. May block, for ten seconds where a pipe
+ * stays silent: for the main thread.
  */
 #ifndef MW_FILE_H
 #define MW_FILE_H

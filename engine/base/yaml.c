@@ -46,20 +46,11 @@ static struct node *load_node(struct loader *l);
 
 /* ---- errors ------------------------------------------------------------------------------------ */
 
+/* Nothing of a value is told, nor an alias or a tag: "*x" and "!x" without quotes may be a password. */
 static void *fail(struct loader *l, size_t line, const char *what)
 {
 	mw_err_set(l->err, MW_ERR_SETTINGS, "%s:%zu: %s", l->file, line, what);
 	return NULL;
-}
-
-/* With a name from the file, clipped, between two parts of the sentence. */
-static void *fail_name(
-    struct loader *l, size_t line, const char *before, struct mw_str name, const char *after)
-{
-	char what[256];
-	snprintf(
-	    what, sizeof(what), "%s%.*s%s", before, (int)MW_MIN(name.n, (size_t)60), name.p, after);
-	return fail(l, line, what);
 }
 
 static size_t line_of_offset(const struct loader *l, size_t offset)
@@ -75,6 +66,8 @@ static const char *hint(const struct loader *l)
 {
 	static const char *const hints[][2] = {
 	    {"tab character", "YAML is indented by spaces, not by tabs"},
+	    {"did not find expected alphabetic or numeric character",
+		"a value that begins with '*' or '&' needs quotes"},
 	    {"mapping values are not allowed",
 		"is the line indented too far, or does a value with ': ' in it need quotes?"},
 	    {"did not find expected key", "is it indented like the lines above it?"},
@@ -155,10 +148,11 @@ static struct node *load_alias(struct loader *l)
 	struct mw_str name = mw_str((const char *)l->event.data.alias.anchor);
 	struct node *node = mw_map_get(l->anchors, name);
 	if (!node)
-		return fail_name(l, event_line(l), "the alias *", name, " has no anchor before it");
+		return fail(l, event_line(l),
+		    "an alias that has no anchor before it; a value that begins with '*' needs "
+		    "quotes");
 	if (node->open)
-		return fail_name(
-		    l, event_line(l), "the alias *", name, " stands inside its own anchor");
+		return fail(l, event_line(l), "an alias that stands inside its own anchor");
 	if (l->levels + node->height > MAX_LEVELS)
 		return fail(l, event_line(l), "nested deeper than 64 levels");
 	l->nodes += node->weight;
@@ -201,8 +195,9 @@ static struct node *resolve_tag(struct loader *l, struct node *node, const yaml_
 	mw_yaml_plain_resolve(&node->yaml);
 	if (name && tag_fits(name, node->yaml.kind))
 		return node;
-	return fail_name(l, event_line(l), "the tag ", mw_str((const char *)tag),
-	    " is not known or not true; known are !!str !!int !!float !!bool !!null");
+	return fail(l, event_line(l),
+	    "a tag that is not known or not true; known are !!str !!int !!float !!bool !!null; a "
+	    "value that begins with '!' needs quotes");
 }
 
 static struct node *load_scalar(struct loader *l)
@@ -229,8 +224,7 @@ static struct node *open_node(
 {
 	const char *name = tag ? core_tag(tag) : NULL;
 	if (tag && (!name || strcmp(name, kind == MW_YAML_LIST ? "seq" : "map") != 0))
-		return fail_name(
-		    l, event_line(l), "the tag ", mw_str((const char *)tag), " is not known here");
+		return fail(l, event_line(l), "a tag that is not known here");
 	if (l->levels == MAX_LEVELS)
 		return fail(l, event_line(l), "nested deeper than 64 levels");
 	struct node *node = new_node(l, kind);
@@ -393,10 +387,10 @@ static struct node *load_pair(
 	struct mw_yaml_pair pair = {.key = key->yaml.text, .line = line};
 	const struct mw_yaml_pair *first = merge ? NULL : find_pair(k, pair.key);
 	if (first) {
-		char after[64];
-		snprintf(after, sizeof(after), "' stands twice in one map, first in line %d",
-		    first->line);
-		return fail_name(l, (size_t)line, "'", pair.key, after);
+		char what[128];
+		snprintf(what, sizeof(what), "'%.*s' stands twice in one map, first in line %d",
+		    (int)MW_MIN(pair.key.n, (size_t)60), pair.key.p, first->line);
+		return fail(l, (size_t)line, what);
 	}
 	struct node *value = next_event(l) ? load_node(l) : NULL;
 	if (!value)

@@ -195,13 +195,18 @@ static void take_value(
 	if (!push_declaration(L, run, declared, name))
 		return;
 	mw_document_push(L, run, value);
-	/* a table of names and a list are both Lua tables */
+	/* a table of names and a list are both Lua tables; a string that should be none may be a
+	 * secret, out of the environment */
 	if (!fits(L, p + 1, &wrong) || value.kind == MW_JSON_OBJECT) {
+		bool misplaced = value.kind == MW_JSON_STRING &&
+		                 !mw_str_is(mw_options_str(L, p + 1, "type"), "string");
 		place_in_settings(run, place);
 		mw_raise_at(L, place, MW_CODE_PARAM,
 		    "the policy '%.*s': the parameter '%.*s' is %s%s", MW_FMT(run->policy->name),
 		    MW_FMT(name),
-		    value.kind == MW_JSON_OBJECT ? "a mapping" : mw_raise_show(L, -1).text,
+		    value.kind == MW_JSON_OBJECT ? "a mapping"
+		    : misplaced                  ? "a string"
+						 : mw_raise_show(L, -1).text,
 		    value.kind == MW_JSON_OBJECT ? "" : wrong.text);
 	}
 	lua_pushlstring(L, name.p, name.n);

@@ -177,19 +177,18 @@ bool mw_runtime_prepare(void *arg, struct mw_target *t, struct mw_arena *arena, 
 		lua_pop(L, 1);
 		return false;
 	}
-	if (!mw_runtime_call(rt, 1, 2, err))
+	if (!mw_runtime_call(rt, 1, 3, err)) /* the row; or nil, why, and whether it comes later */
 		return false;
-	bool ok = lua_istable(L, -2);
-	if (ok) {
-		lua_pop(L, 1);
-		read_row(L, t, arena);
-		lua_pop(L, 1);
-		return true;
-	}
-	const char *why = lua_tostring(L, -1);
-	mw_err_set(err, MW_ERR_SETTINGS, "%s", why ? why : "the provider gave no reason");
+	bool ok = lua_istable(L, -3);
+	const char *why = lua_tostring(L, -2);
+	if (!ok)
+		mw_err_set(err, lua_toboolean(L, -1) ? MW_ERR_UNSUPPORTED : MW_ERR_SETTINGS, "%s",
+		    why ? why : "the provider gave no reason");
 	lua_pop(L, 2);
-	return false;
+	if (ok)
+		read_row(L, t, arena);
+	lua_pop(L, 1);
+	return ok;
 }
 
 size_t mw_runtime_wildcards(void *arg, struct mw_arena *arena, const struct mw_wildcard **out)

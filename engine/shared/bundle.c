@@ -197,6 +197,17 @@ static bool read_policy(const struct reading *r, struct mw_str (*shipped)(struct
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* All are told together, one a line. */
+static void add_fault(struct mw_err *err, const struct mw_err *one, bool first)
+{
+	char both[sizeof(one->text) * 2];
+	if (!err)
+		return;
+	snprintf(
+	    both, sizeof(both), "%s%s%s", first ? "" : err->text, first ? "" : "\n", one->text);
+	mw_err_set(err, MW_ERR_SETTINGS, "%s", both);
+}
+
 struct mw_bundle *mw_bundle_read(
     struct mw_settings *settings, struct mw_str (*shipped)(struct mw_str name), struct mw_err *err)
 {
@@ -207,15 +218,20 @@ struct mw_bundle *mw_bundle_read(
 	b->refs = 1;
 	b->n_policies = settings->n_policies;
 	b->policies = mw_arena_zalloc(a, b->n_policies * sizeof(*b->policies));
+	bool good = true;
 	for (size_t i = 0; i < b->n_policies; i++) {
-		struct reading r = {b, &settings->policies[i], &b->policies[i], err};
+		struct mw_err one = {0};
+		struct reading r = {b, &settings->policies[i], &b->policies[i], &one};
 		b->policies[i].ref = r.ref;
-		if (!read_policy(&r, shipped)) {
-			mw_bundle_unref(b);
-			return NULL;
-		}
+		if (read_policy(&r, shipped))
+			continue;
+		add_fault(err, &one, good);
+		good = false;
 	}
-	return b;
+	if (good)
+		return b;
+	mw_bundle_unref(b);
+	return NULL;
 }
 
 struct mw_bundle *mw_bundle_ref(struct mw_bundle *b)

@@ -34,7 +34,7 @@ struct mw_bundle {
 /* Reads what the settings name: shipped policies through `shipped` (NULL text: no such policy; for an empty name: the names of all, for messages),
  * files and folders (policy.lua or init.lua and every other .lua below it) from the disk; at most 1
  * MiB a file, 100 files a policy. Errors name the settings line, the path and what is there
- * instead. */
+ * instead; several are told together, one a line. */
 struct mw_bundle *mw_bundle_read(
     struct mw_settings *settings, struct mw_str (*shipped)(struct mw_str name), struct mw_err *err);
 struct mw_bundle *mw_bundle_ref(struct mw_bundle *b);

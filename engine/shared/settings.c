@@ -6,14 +6,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "shared/settings_parts.h"
 
 #include <stdatomic.h>
 
-enum {
-	MAX_FILE = 16 << 20,
-	MAX_TOLD = 20, /* faults in one message */
-};
+enum { MAX_FILE = 16 << 20 };
 
 /* ---- a snapshot ------------------------------------------------------------------------------ */
 
@@ -88,6 +86,11 @@ static bool is_read(const struct mw_reading *r, const char *path)
 static void include(struct mw_reading *r, const struct mw_yaml *name)
 {
 	struct mw_err err = {0};
+	if (name->kind != MW_YAML_STRING) {
+		mw_settings_fault(r, name->line, "an entry of include is %s, which is not a file",
+		    mw_yaml_kind_name(name->kind));
+		return;
+	}
 	struct mw_str path = mw_settings_path(r, name->text), text;
 	if (is_read(r, path.p))
 		return;
@@ -108,9 +111,7 @@ static void read_document(struct mw_reading *r, struct mw_str text, const char *
 	const struct mw_yaml *root = mw_yaml_parse(text, file, r->arena, &err);
 	r->file = file;
 	if (!root) {
-		if (r->n_faults++)
-			mw_buf_addc(&r->faults, '\n');
-		mw_buf_addz(&r->faults, err.text);
+		mw_settings_add_fault(r, mw_str(err.text));
 		return;
 	}
 	if (root->kind != MW_YAML_MAP && root->kind != MW_YAML_NULL) {
@@ -123,6 +124,7 @@ static void read_document(struct mw_reading *r, struct mw_str text, const char *
 	const struct mw_yaml *files = mw_settings_given(root, "include");
 	for (size_t i = 0; files && files->kind == MW_YAML_LIST && i < files->n; i++) {
 		r->file = file;
+		mw_settings_resolve(r, MW_STR("include"), files->items[i]);
 		include(r, files->items[i]);
 	}
 }
@@ -135,38 +137,23 @@ static void read_blocks(struct mw_reading *r)
 	mw_settings_read_router(r);
 	mw_settings_read_prices(r);
 	mw_settings_read_models(r);
-	if (r->n_faults)
-		return; /* what follows would only complain of what is missing now */
 	mw_settings_read_groups(r);
 	mw_settings_read_policies(r);
 }
 
-/* As many whole lines as there is room for. */
+/* All of them: what does not fit into err goes to the log, and err says how many. */
 static void tell_faults(const struct mw_reading *r, struct mw_err *err)
 {
 	struct mw_str rest = mw_buf_str(&r->faults), line;
-	struct mw_buf b;
-	size_t told = 0;
-	if (!err)
+	if (err && rest.n < sizeof(err->text)) {
+		mw_err_set(err, MW_ERR_SETTINGS, "%.*s", MW_FMT(rest));
 		return;
-	mw_buf_init(&b, sizeof(err->text) - sizeof("\nand 4294967296 more"));
-	while (told < r->n_faults && told < MAX_TOLD && rest.n) {
-		struct mw_str before = rest;
-		mw_str_cut(&rest, '\n', &line);
-		if (b.n + line.n + 1 > b.max && told) {
-			rest = before;
-			break;
-		}
-		if (told++)
-			mw_buf_addc(&b, '\n');
-		mw_buf_add(&b, mw_strn(line.p, MW_MIN(line.n, b.max - b.n)));
 	}
-	if (told < r->n_faults)
-		mw_err_set(err, MW_ERR_SETTINGS, "%.*s\nand %zu more", MW_FMT(mw_buf_str(&b)),
-		    r->n_faults - told);
-	else
-		mw_err_set(err, MW_ERR_SETTINGS, "%.*s", MW_FMT(mw_buf_str(&b)));
-	mw_buf_deinit(&b);
+	while (rest.n) {
+		mw_str_cut(&rest, '\n', &line);
+		mw_log(MW_LOG_ERROR, "settings", "%.*s", MW_FMT(line));
+	}
+	mw_err_set(err, MW_ERR_SETTINGS, "%s: %zu faults, all told above", r->s->file, r->n_faults);
 }
 
 static void reading_init(
@@ -177,6 +164,7 @@ static void reading_init(
 	r->file = r->s->file;
 	r->variables = mw_map_new();
 	r->said = mw_map_new();
+	r->named = mw_map_new();
 	mw_buf_init(&r->faults, 1u << 20);
 	mw_buf_init(&r->later, 2000);
 	mw_buf_init(&r->guards, 2000);
@@ -196,6 +184,7 @@ static struct mw_settings *reading_end(struct mw_reading *r, struct mw_err *err)
 	}
 	mw_map_free(r->variables);
 	mw_map_free(r->said);
+	mw_map_free(r->named);
 	mw_buf_deinit(&r->faults);
 	mw_buf_deinit(&r->later);
 	mw_buf_deinit(&r->guards);

@@ -43,7 +43,7 @@ struct mw_model {
 	bool wildcard;       /* its name holds a '*' */
 	bool hidden;         /* not listed by /v1/models */
 	const struct mw_target **targets; /* by order, then as in the file */
-	size_t n_targets;
+	size_t n_targets;                 /* 0: all were left out; it cannot be found */
 	const struct mw_str *fallbacks; /* names of groups, in order */
 	size_t n_fallbacks;
 	const size_t *policies; /* indices into settings->policies of those bound to it, in order */
@@ -98,9 +98,9 @@ struct mw_settings_world {
 	struct mw_metrics *metrics;
 	struct mw_healths *healths;
 	/* Fills provider, model, dialect, api_base, doors, passthrough, stream_usage, plays and
-	 * warning from target->spec;
-	 * strings go into the arena. An error names what is missing, without file and line (added
-	 * here). */
+	 * warning from target->spec; strings go into the arena. An error names what is missing,
+	 * without file and line (added here). With the code UNSUPPORTED it is no fault of the
+	 * settings: the provider is LiteLLM's and not there yet; the deployment is left out. */
 	bool (*prepare)(
 	    void *arg, struct mw_target *target, struct mw_arena *arena, struct mw_err *err);
 	/* What a deployment stands for whose model is "*" alone, in the arena; returns how many.
@@ -114,8 +114,8 @@ struct mw_settings_world {
 };
 
 /* Reads a file and what it includes. Errors (SETTINGS) read "FILE:LINE: what was found, what is
- * allowed"; several are told together, one a line. The result has one reference. NULL on failure.
- */
+ * allowed"; all are told together, one a line, in the log where there are too many for err. The
+ * result has one reference. NULL on failure. */
 struct mw_settings *mw_settings_read(
     const char *path, const struct mw_settings_world *world, struct mw_err *err);
 /* The same from text; `name` stands for the file in messages and gives the folder for relative

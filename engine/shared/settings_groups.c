@@ -36,25 +36,35 @@ static const struct mw_model *group_of(const struct mw_settings *s, const struct
 	return m;
 }
 
-const struct mw_model *mw_settings_find(
+/* Also a model without targets. */
+static const struct mw_model *find_any(
     const struct mw_settings *s, struct mw_str name, const struct mw_target **only)
 {
 	struct mw_str part;
 	const struct mw_model *m = mw_map_get(s->by_name, name);
-	if (only)
-		*only = NULL;
-	if (m)
-		return m;
-	const struct mw_target *t = mw_map_get(s->by_id, name);
-	if (t) {
-		if (only)
-			*only = t;
-		return group_of(s, t);
-	}
-	for (size_t i = 0; i < s->n_wildcards; i++)
+	*only = m ? NULL : mw_map_get(s->by_id, name);
+	if (*only)
+		return group_of(s, *only);
+	for (size_t i = 0; !m && i < s->n_wildcards; i++)
 		if (match(s->wildcards[i]->name, name, &part))
-			return s->wildcards[i];
-	return NULL;
+			m = s->wildcards[i];
+	return m;
+}
+
+const struct mw_model *mw_settings_find(
+    const struct mw_settings *s, struct mw_str name, const struct mw_target **only)
+{
+	const struct mw_target *target;
+	const struct mw_model *m = find_any(s, name, &target);
+	if (only)
+		*only = target;
+	return m && m->n_targets ? m : NULL;
+}
+
+bool mw_settings_is_known(const struct mw_settings *s, struct mw_str name)
+{
+	const struct mw_target *target;
+	return find_any(s, name, &target);
 }
 
 struct mw_str mw_settings_target_model(
@@ -107,6 +117,12 @@ static struct mw_model *add_model(struct mw_reading *r, struct mw_str name)
 	return m;
 }
 
+/* A name that is taken and has no target: no wildcard may serve it in place of what was left out. */
+static void add_empty(struct mw_reading *r, struct mw_str name)
+{
+	add_model(r, name)->hidden = true;
+}
+
 /* A name of its own for what another name finds; `means` decides where that is a wildcard. */
 static struct mw_model *add_alias(
     struct mw_reading *r, struct mw_str name, struct mw_str means, const struct mw_model *of)
@@ -153,6 +169,11 @@ static void fill_groups(struct mw_reading *r)
 	for (size_t i = 0; i < s->n_models; i++)
 		qsort(s->models[i].targets, s->models[i].n_targets, sizeof(*s->models[i].targets),
 		    by_order);
+	struct mw_str name;
+	void *entry;
+	for (size_t at = 0; mw_map_next(r->named, &at, &name, &entry);)
+		if (!mw_map_get(s->by_name, name))
+			add_empty(r, name);
 }
 
 /* Longest first: all but the star of a pattern is literal. */
@@ -193,9 +214,12 @@ static void read_alias(struct mw_reading *r, const struct mw_yaml_pair *pair)
 	}
 	const struct mw_model *of = mw_settings_find(r->s, name, NULL);
 	if (!of) {
-		mw_settings_warn(r, pair->line,
-		    "model_group_alias: '%.*s' stands for '%.*s', which is no known model",
-		    MW_FMT(pair->key), MW_FMT(name));
+		if (mw_settings_is_known(r->s, name))
+			add_empty(r, pair->key);
+		else
+			mw_settings_warn(r, pair->line,
+			    "model_group_alias: '%.*s' stands for '%.*s', which is no known model",
+			    MW_FMT(pair->key), MW_FMT(name));
 		return;
 	}
 	struct mw_model *hidden = mw_map_get(r->s->by_name, pair->key);
@@ -242,7 +266,7 @@ static void read_names(
 			    mw_yaml_kind_name(name->kind));
 			continue;
 		}
-		if (!mw_settings_find(r->s, name->text, NULL))
+		if (!mw_settings_is_known(r->s, name->text))
 			mw_settings_warn(r, name->line,
 			    "fallback '%.*s' of '%.*s' is no known model", MW_FMT(name->text),
 			    MW_FMT(of));
@@ -296,7 +320,7 @@ static void add_named(struct mw_reading *r, const struct mw_yaml *list)
 			const struct mw_model *of = mw_settings_find(r->s, pair->key, NULL);
 			if (of)
 				add_alias(r, pair->key, pair->key, of)->hidden = true;
-			else
+			else if (!mw_settings_is_known(r->s, pair->key))
 				mw_settings_warn(r, pair->line,
 				    "fallbacks are given for '%.*s', which is no known model",
 				    MW_FMT(pair->key));
@@ -339,7 +363,8 @@ void mw_settings_read_groups(struct mw_reading *r)
 {
 	struct mw_settings *s = r->s;
 	const struct mw_yaml *aliases = aliases_of(r), *list = mw_settings_routing(r, "fallbacks");
-	size_t most = s->n_targets + (aliases ? aliases->n : 0) + count_lists(list);
+	size_t most =
+	    s->n_targets + mw_map_count(r->named) + (aliases ? aliases->n : 0) + count_lists(list);
 	s->models = mw_arena_alloc(s->arena, most * sizeof(*s->models)); /* they never move */
 	fill_groups(r);
 	fill_wildcards(r);

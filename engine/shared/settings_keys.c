@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum kind { ANY, TEXT, SWITCH, WHOLE, NUMBER, SECONDS, LIST, MAP };
+enum kind { ANY, TEXT, ADDRESS, SWITCH, WHOLE, NUMBER, SECONDS, LIST, MAP };
 enum use { USED, LATER, GUARD, BODY };
 
 struct key {
@@ -58,15 +58,23 @@ static struct mw_str message(struct mw_reading *r, int line, const char *fmt, va
 	            : mw_arena_printf(r->arena, "%s: %s", r->file, text);
 }
 
+/* What a file's text could do to a terminal, or to the lines of a list, it does not do. */
+void mw_settings_add_fault(struct mw_reading *r, struct mw_str text)
+{
+	if (r->n_faults++)
+		mw_buf_addc(&r->faults, '\n');
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		mw_buf_addc(&r->faults, c < ' ' || c == 0x7f ? '?' : text.p[i]);
+	}
+}
+
 void mw_settings_fault(struct mw_reading *r, int line, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	struct mw_str text = message(r, line, fmt, ap);
+	mw_settings_add_fault(r, message(r, line, fmt, ap));
 	va_end(ap);
-	if (r->n_faults++)
-		mw_buf_addc(&r->faults, '\n');
-	mw_buf_add(&r->faults, text);
 }
 
 /* Each is said once: what an anchor holds is looked at wherever it is used. */
@@ -199,6 +207,15 @@ static bool switch_of(const struct mw_yaml *node, bool *out)
 	       (node->kind == MW_YAML_STRING && (*out || mw_str_ieq(node->text, MW_STR("false"))));
 }
 
+/* An empty one counts as not given; blanks around it do not count. */
+static bool is_address(struct mw_str text)
+{
+	while (text.n && text.p[0] == ' ')
+		text = mw_strn(text.p + 1, text.n - 1);
+	return !text.n || (mw_str_starts(text, MW_STR("http://")) && text.n > 7) ||
+	       (mw_str_starts(text, MW_STR("https://")) && text.n > 8);
+}
+
 static bool fits(const struct key *k, const struct mw_yaml *node)
 {
 	double number;
@@ -208,6 +225,8 @@ static bool fits(const struct key *k, const struct mw_yaml *node)
 		return true;
 	case TEXT:
 		return is_scalar(node);
+	case ADDRESS:
+		return is_scalar(node) && is_address(node->text);
 	case SWITCH:
 		return switch_of(node, &on);
 	case WHOLE:
@@ -228,6 +247,7 @@ static struct mw_str allowed(struct mw_reading *r, const struct key *k)
 {
 	static const char *const words[] = {[ANY] = "anything",
 	    [TEXT] = "a string",
+	    [ADDRESS] = "an address that begins with http:// or https://",
 	    [SWITCH] = "true or false",
 	    [WHOLE] = "a whole number",
 	    [NUMBER] = "a number",
@@ -250,19 +270,28 @@ const char *mw_settings_shown(struct mw_reading *r, const struct mw_yaml *node)
 	    .p;
 }
 
-/* A value out of the environment is not shown: it may be a secret that got into the wrong place. */
-static void misfit(
-    struct mw_reading *r, const struct mw_yaml_pair *pair, struct mw_str variable, const char *what)
+/* A string in the place of a map or list may be a secret too (`extra_headers: Bearer …`), and an address
+ * may hold one. */
+static const char *found(struct mw_reading *r, const struct key *k, const struct mw_yaml *node)
 {
-	struct mw_yaml *node = pair->value;
+	bool secret = k->kind == LIST || k->kind == MAP ||
+	              (k->kind == ADDRESS && mw_str_find(node->text, '@') < node->text.n);
+	return secret && node->kind == MW_YAML_STRING ? mw_yaml_kind_name(node->kind)
+	                                              : mw_settings_shown(r, node);
+}
+
+/* A value out of the environment is not shown: it may be a secret that got into the wrong place. */
+static void misfit(struct mw_reading *r, const struct mw_yaml_pair *pair, struct mw_str variable,
+    const char *found, const char *what)
+{
 	if (variable.n)
 		mw_settings_fault(r, pair->line,
 		    "%.*s is taken from the environment variable %.*s, whose value is not %s",
 		    MW_FMT(pair->key), MW_FMT(variable), what);
 	else
-		mw_settings_fault(r, pair->line, "%.*s is %s, which is not %s", MW_FMT(pair->key),
-		    mw_settings_shown(r, node), what);
-	node->kind = MW_YAML_NULL;
+		mw_settings_fault(
+		    r, pair->line, "%.*s is %s, which is not %s", MW_FMT(pair->key), found, what);
+	pair->value->kind = MW_YAML_NULL;
 }
 
 /* ---- checking a block ------------------------------------------------------------------------ */
@@ -291,7 +320,8 @@ static void check_price(struct mw_reading *r, enum mw_block block, const struct 
 	if (pair->value->kind == MW_YAML_NULL)
 		return;
 	if (!is_scalar(pair->value) || !mw_price_decimal(pair->value->text, false, &pico))
-		misfit(r, pair, variable, "a price of a token in USD, such as 2.5e-06");
+		misfit(r, pair, variable, mw_settings_shown(r, pair->value),
+		    "a price of a token in USD, such as 2.5e-06");
 }
 
 static void check_pair(struct mw_reading *r, enum mw_block block, const struct mw_yaml_pair *pair)
@@ -311,7 +341,7 @@ static void check_pair(struct mw_reading *r, enum mw_block block, const struct m
 	if (!is_block(k)) /* blocks are checked each for itself */
 		mw_settings_resolve(r, pair->key, pair->value);
 	if (k && pair->value->kind != MW_YAML_NULL && !fits(k, pair->value))
-		misfit(r, pair, variable, allowed(r, k).p);
+		misfit(r, pair, variable, found(r, k, pair->value), allowed(r, k).p);
 }
 
 void mw_settings_check(struct mw_reading *r, enum mw_block block, const struct mw_yaml *map)

@@ -102,7 +102,10 @@ static void fill_limits(struct mw_target *t, const struct mw_yaml *params)
 	t->rpm = (uint32_t)mw_settings_number(mw_settings_given(params, "rpm"), 0);
 	t->tpm = (uint32_t)mw_settings_number(mw_settings_given(params, "tpm"), 0);
 	t->order = (int)mw_settings_number(mw_settings_given(params, "order"), INT_MAX);
-	t->timeout_us = mw_settings_us(mw_settings_given(params, "timeout"), 0);
+	const struct mw_yaml *timeout = mw_settings_given(params, "timeout");
+	if (!timeout)
+		timeout = mw_settings_given(params, "request_timeout");
+	t->timeout_us = mw_settings_us(timeout, 0);
 	t->stream_timeout_us = mw_settings_us(mw_settings_given(params, "stream_timeout"), 0);
 	const struct mw_yaml *retries = mw_settings_given(params, "num_retries");
 	if (!retries)
@@ -208,7 +211,7 @@ static void add_or_fault(struct models *m, const struct mw_deployment *d)
 	struct mw_err err = {0};
 	if (add_target(m, d, &err))
 		return;
-	if (m->lenient)
+	if (m->lenient || err.code == MW_ERR_UNSUPPORTED)
 		mw_settings_warn(
 		    m->r, d->line, "model_name %.*s is left out: %s", MW_FMT(d->group), err.text);
 	else
@@ -292,7 +295,7 @@ static void read_entry(struct models *m, const struct mw_yaml *item)
 	struct mw_reading *r = m->r;
 	if (item->kind != MW_YAML_MAP) {
 		mw_settings_fault(r, item->line, "an entry of model_list is %s, which is not a map",
-		    mw_settings_shown(r, item));
+		    mw_yaml_kind_name(item->kind));
 		return;
 	}
 	struct mw_deployment *d = mw_arena_zalloc(r->arena, sizeof(*d));
@@ -303,6 +306,8 @@ static void read_entry(struct models *m, const struct mw_yaml *item)
 	mw_settings_check(r, MW_BLOCK_PARAMS, d->params);
 	mw_settings_check(r, MW_BLOCK_INFO, d->info);
 	d->group = mw_settings_text(mw_settings_given(item, "model_name"));
+	if (d->group.n)
+		mw_map_set(r->named, d->group, d);
 	const struct mw_yaml *model = mw_settings_given(d->params, "model");
 	d->model = mw_settings_text(model);
 	d->line = model ? model->line : d->params ? d->params->line : item->line;

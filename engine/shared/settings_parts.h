@@ -28,6 +28,7 @@ struct mw_reading {
 	struct mw_map *variables; /* environment_variables: name -> struct mw_str */
 	struct mw_str spec_env;   /* JSON: the variables that lua/ may want */
 	struct mw_str *labels;    /* of the targets, in metrics */
+	struct mw_map *named;     /* every model_name of model_list */
 	struct mw_buf faults;     /* one a line */
 	size_t n_faults;
 	struct mw_buf later, guards; /* names of keys without effect */
@@ -52,6 +53,7 @@ enum mw_block {
 
 /* Line 0: of the file as a whole. */
 void mw_settings_fault(struct mw_reading *r, int line, const char *fmt, ...) MW_PRINTF(3, 4);
+void mw_settings_add_fault(struct mw_reading *r, struct mw_str text); /* that names its place */
 void mw_settings_warn(struct mw_reading *r, int line, const char *fmt, ...) MW_PRINTF(3, 4);
 /* One line about the keys that have no effect yet. */
 void mw_settings_tell_later(struct mw_reading *r);
@@ -100,6 +102,8 @@ void mw_settings_read_models(struct mw_reading *r); /* model_list: targets */
 void mw_settings_register(struct mw_reading *r); /* once all is good: health records and series */
 void mw_settings_read_groups(struct mw_reading *r); /* models, aliases, fallbacks, look-ups */
 bool mw_settings_matches(struct mw_str pattern, struct mw_str name); /* one '*', or none: equal */
+/* Is it named at all: also what was left out or is at fault, of which has been spoken already? */
+bool mw_settings_is_known(const struct mw_settings *s, struct mw_str name);
 void mw_settings_read_policies(struct mw_reading *r);
 
 /* ---- settings_spec.c: one target's description for lua/ */

@@ -121,9 +121,9 @@ static void read_strategy(struct mw_reading *r, struct mw_policy_ref *ref)
 		i++;
 	if (i == MW_LEN(strategies)) {
 		mw_settings_fault(r, node->line,
-		    "routing_strategy is '%.*s', which is none of simple-shuffle, least-busy, "
+		    "routing_strategy is %s, which is none of simple-shuffle, least-busy, "
 		    "latency-based-routing; a strategy of your own goes into `policies:`",
-		    MW_FMT(wanted));
+		    mw_settings_shown(r, node));
 		return;
 	}
 	const char *ours = strategies[i].ours;
@@ -162,7 +162,7 @@ static bool is_bound(const struct mw_policy_ref *ref, const struct mw_model *m)
 	for (size_t i = 0; i < ref->n_models; i++)
 		if (mw_settings_matches(ref->models[i], m->name) ||
 		    mw_settings_matches(ref->models[i], m->means) ||
-		    mw_settings_matches(ref->models[i], m->targets[0]->group))
+		    (m->n_targets && mw_settings_matches(ref->models[i], m->targets[0]->group)))
 			return true;
 	return ref->n_models == 0;
 }

@@ -82,7 +82,6 @@ static void put_params(
 	for (size_t i = 0; i < MW_LEN(texts); i++)
 		put_text(b, texts[i], mw_settings_text(mw_settings_param(d, texts[i])));
 	put_text(b, "organization", d->organization);
-	put_text(b, "mode", mw_settings_text(mw_settings_given(d->info, "mode")));
 	put_switch(b, "drop_params",
 	    mw_settings_switch(mw_settings_given(d->params, "drop_params"), r->s->drop_params));
 	put_node(b, MW_STR("mock_response"), mw_settings_given(d->params, "mock_response"));

@@ -131,7 +131,7 @@ def test_an_unknown_key_is_a_warning_with_line_and_nearest_name(tmp_path, text, 
     ("a: 1\n\tb: 2\n", 2, []),
     ("- a\n- b\n", 1, ["list"]),
     ("model_list: 5\n", 1, ["model_list", "5", "list"]),
-    ("model_list:\n  - hello\n", 2, ["hello", "map"]),
+    ("model_list:\n  - hello\n", 2, ["string", "map"]),
     ("model_list:\n  - litellm_params: {model: demo/echo}\n", 2, ["model_name"]),
     ("model_list:\n  - model_name: m\n", 2, ["litellm_params"]),
     ("model_list:\n  - model_name: m\n    litellm_params: {api_key: x}\n", 3, ["model"]),
@@ -140,6 +140,7 @@ def test_an_unknown_key_is_a_warning_with_line_and_nearest_name(tmp_path, text, 
     (HEAD.replace("demo/echo", "demo/echo, rpm: many"), 3, ["rpm", "many", "number"]),
     (HEAD.replace("demo/echo", "demo/echo, weight: -1"), 3, ["weight", "-1"]),
     (HEAD.replace("demo/echo", "demo/echo, timeout: 0"), 3, ["timeout", "0"]),
+    (HEAD.replace("demo/echo", "openai/x, api_base: localhost:8000"), 3, ["api_base", "localhost:8000", "http://"]),
     (HEAD + "router_settings:\n  num_retries: -1\n", 5, ["num_retries", "-1"]),
     (HEAD + "router_settings:\n  num_retries: 1.5\n", 5, ["num_retries", "1.5"]),
     (HEAD + "router_settings:\n  disable_cooldowns: perhaps\n", 5, ["disable_cooldowns", "perhaps", "true"]),
@@ -164,6 +165,46 @@ def test_all_faults_are_told_at_once(tmp_path):
     code, said = check(tmp_path, HEAD + "router_settings:\n  num_retries: a\n  timeout: b\n  cooldown_time: c\n")
     assert code == 1
     assert [int(n) for n in re.findall(r"config\.yaml:(\d+): ", said)] == [5, 6, 7]
+
+
+def test_all_policies_that_cannot_be_read_are_told_at_once(tmp_path):
+    code, said = check(tmp_path, HEAD + "policies:\n  - gone.lua\n  - {name: no-such}\n  - path: lost.lua\n")
+    assert code == 1
+    assert [int(n) for n in re.findall(r"config\.yaml:(\d+): ", said)] == [5, 6, 7], said
+
+
+def test_no_fault_is_left_out_however_many_there_are(tmp_path):
+    code, said = check(tmp_path, HEAD + "".join(HEAD[12:].replace("echo", "echo, rpm: many%d" % n) for n in range(60)))
+    assert code == 1
+    assert [int(n) for n in re.findall(r"many(\d+)", said)] == list(range(60)), said
+    assert "60 faults" in said
+
+
+VENDORS = """
+    model_list:
+      - model_name: gpt-4o
+        litellm_params: {model: azure/gpt-4o-eu, api_base: os.environ/AZURE_BASE, api_version: 2024-06-01-preview}
+      - model_name: gpt-4o
+        litellm_params: {model: openai/gpt-4o, api_base: os.environ/UP_BASE, api_key: k}
+      - model_name: claude
+        litellm_params: {model: bedrock/anthropic.claude-v2, aws_region_name: eu-west-1}
+      - {model_name: local, litellm_params: {model: "ollama/llama3:8b", api_base: "http://127.0.0.1:11434", keep_alive: 5m}}
+      - {model_name: image, litellm_params: {model: dall-e-3}}
+      - {model_name: groq/*, litellm_params: {model: groq/*}}
+    router_settings:
+      fallbacks: [{local: [claude, gpt-4o]}, {gpt-4o: [groq/x]}]
+    litellm_settings: {callbacks: one.two, telemetry: false, cache_params: {type: redis, port: os.environ/REDIS_PORT}}
+"""
+
+
+def test_what_is_there_serves_beside_providers_that_are_not_there_yet(gateway, upstream):
+    up = upstream(openai.chat("hello"))
+    gw = gateway(VENDORS, env={"UP_BASE": up.base})
+    assert [gw.chat(model="gpt-4o").content for _ in range(5)] == ["hello"] * 5
+    assert gw.chat(model="claude").status == gw.chat(model="groq/x").status == 404
+    left_out = re.findall(r":(\d+): model_name (\S+) is left out: the provider", gw.log)
+    assert [name for _, name in left_out] == ["gpt-4o", "claude", "local", "groq/*"]
+    assert "unknown key" not in gw.log and "no known model" not in gw.log
 
 
 def test_a_secret_is_not_told_with_a_wrong_value(tmp_path):
@@ -204,7 +245,7 @@ def test_a_policy_lies_beside_the_settings_wherever_it_is_started(tmp_path):
 def test_parameters_of_a_policy_are_checked(tmp_path):
     mine = ('return mw.policy { name = "mine", api = 1, kind = "route", summary = "x", '
             'params = { long = { type = "number", default = 1, min = 1, doc = "x" } } }\n')
-    for params, word in (("{long: 0}", "long"), ("{long: text}", "text"), ("{lnog: 5}", "long")):
+    for params, word in (("{long: 0}", "long"), ("{long: text}", "a string; it must be a number"), ("{lnog: 5}", "long")):
         code, said = check(tmp_path, HEAD + "policies:\n  - path: mine.lua\n    params: %s\n" % params, {"mine.lua": mine})
         assert code == 1 and word in said, said
         assert "config.yaml:5" in said or "mine.lua" in said

@@ -46,6 +46,18 @@ describe("a model's name", function()
 		assert.is_truthy(select(2, prepare("x", {}, "nobody")):find("nobody", 1, true))
 	end)
 
+	it("of LiteLLM's other providers is for later, and no mistake", function()
+		for _, name in ipairs { "azure/gpt-4o", "azure/", "bedrock/anthropic.claude-v2", "ollama/llama3:8b", "groq/*" } do
+			local row, message, later = prepare(name)
+			assert.is_nil(row)
+			assert.is_true(later, name)
+			assert.is_truthy(message:find(name:match("%w+"), 1, true))
+		end
+		assert.is_true(select(3, prepare("x", {}, "vertex_ai")))
+		assert.is_falsy(select(3, prepare("nobody/x")))
+		assert.is_falsy(select(3, prepare("x", {}, "nobody")))
+	end)
+
 	it("for everything stands for the known families", function()
 		local found = {}
 		for _, row in ipairs(runtime.wildcards()) do

@@ -26,8 +26,8 @@ struct fixture {
 	struct mw_err err;
 };
 
-/* As lua/ does it: "provider/model", refusing a provider that is called "nobody"; "keyless" has no
- * key. */
+/* As lua/ does it: "provider/model", refusing a provider that is called "nobody"; "later" is not there
+ * yet, "keyless" has no key. */
 static MW_UNUSED bool prepare(
     void *arg, struct mw_target *t, struct mw_arena *arena, struct mw_err *err)
 {
@@ -41,6 +41,8 @@ static MW_UNUSED bool prepare(
 			t->provider = MW_STR("openai");
 		}
 	}
+	if (mw_str_is(t->provider, "later"))
+		return mw_err_set(err, MW_ERR_UNSUPPORTED, "it is not there yet");
 	if (mw_str_is(t->provider, "nobody"))
 		return mw_err_set(err, MW_ERR_SETTINGS, "nobody is no provider");
 	if (mw_str_is(t->provider, "keyless"))

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char path[64];
@@ -89,6 +90,21 @@ static void a_pipe_is_read_to_its_end(void **state)
 	mw_arena_free(a);
 }
 
+static void a_pipe_that_nobody_writes_into_is_given_up(void **state)
+{
+	(void)state;
+	struct mw_arena *a = mw_arena_new();
+	struct mw_str text;
+	struct mw_err err = {0};
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_false(mw_file_read(path, 100, a, &text, &err));
+	assert_non_null(strstr(err.text, "timed out"));
+	unlink(path);
+	mw_arena_free(a);
+	fill("");
+}
+
 static void a_stamp_changes_with_the_file(void **state)
 {
 	(void)state;
@@ -108,6 +124,7 @@ int main(void)
 	    TEST(a_file_up_to_the_ceiling),
 	    TEST(what_cannot_be_read),
 	    TEST(a_pipe_is_read_to_its_end),
+	    TEST(a_pipe_that_nobody_writes_into_is_given_up),
 	    TEST(a_stamp_changes_with_the_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,7 +132,7 @@ static const struct broken bad_params[] = {
     {"{\"limit\":500}", "config.yaml:7: MW406 the policy 'mine': the parameter 'limit' is number "
 			"500; allowed is 1 to 100"},
     {"{\"limit\":1.5}", "it must be an integer"},
-    {"{\"limit\":\"5\"}", "is string \"5\"; it must be an integer"},
+    {"{\"limit\":\"5\"}", "is a string; it must be an integer"},
     {"{\"rate\":-1}", "is number -1; allowed is 0 or more"},
     {"{\"mode\":\"hrad\"}", "is string \"hrad\"; allowed are soft, hard"},
     {"{\"mode\":true}", "is true; it must be a string"},

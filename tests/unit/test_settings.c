@@ -146,7 +146,7 @@ static void lua_is_told_what_the_deployment_says(void **state)
 					     "    extra_body: {temperature: 0.7, top_k: 4}\n"
 					     "    aws_region_name: eu\n"
 					     "    rpm: 5\n"
-					     "  model_info: {mode: embedding, id: x}\n");
+					     "  model_info: {id: x}\n");
 	const struct mw_target *t = &s->targets[0];
 	assert_true(mw_json_is(spec_at(t, "model"), "gpt-4o"));
 	assert_true(mw_json_is(spec_at(t, "provider"), "azure"));
@@ -156,7 +156,6 @@ static void lua_is_told_what_the_deployment_says(void **state)
 	assert_true(mw_json_is(spec_at(t, "params.api_key"), "k"));
 	assert_true(mw_json_is(spec_at(t, "params.api_version"), "2024-10-21"));
 	assert_true(mw_json_is(spec_at(t, "params.organization"), "org"));
-	assert_true(mw_json_is(spec_at(t, "params.mode"), "embedding"));
 	assert_true(mw_json_is(spec_at(t, "params.mock_response"), "hello"));
 	assert_str(spec_at(t, "params.extra_headers.X-A").raw, "1");
 	assert_str(spec_at(t, "params.extra.temperature").raw, "0.7"); /* extra_body wins */
@@ -304,10 +303,10 @@ static void the_settings_own_variables_win(void **state)
 			 "model_list:\n"
 			 "- model_name: m\n"
 			 "  litellm_params: {model: openai/x, api_key: os.environ/MW_T_COPY,"
-			 " api_base: os.environ/MW_T_PORT}\n");
+			 " api_version: os.environ/MW_T_PORT}\n");
 	const struct mw_target *t = &s->targets[0];
 	assert_true(mw_json_is(spec_at(t, "params.api_key"), "outer"));
-	assert_true(mw_json_is(spec_at(t, "params.api_base"), "6379"));
+	assert_true(mw_json_is(spec_at(t, "params.api_version"), "6379"));
 	assert_true(mw_json_is(spec_at(t, "params.env.OPENAI_API_KEY"), "inner"));
 	assert_string_equal(
 	    getenv("OPENAI_API_KEY"), "outer"); /* the process's own is left alone */

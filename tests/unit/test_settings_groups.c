@@ -153,6 +153,38 @@ static void fallbacks_of_all_forms(void **state)
 
 /* ---- policies -------------------------------------------------------------------------------- */
 
+/* LiteLLM's settings name providers that are not there yet: the rest of them serves. */
+static void what_is_left_out_is_spoken_of_once_and_served_by_nobody_else(void **state)
+{
+	struct fixture *f = *state;
+	struct mw_settings *s =
+	    parse(f, "model_list:\n"
+		     "- {model_name: '*', litellm_params: {model: openai/*}}\n"
+		     "- {model_name: mixed, litellm_params: {model: later/x}}\n"
+		     "- {model_name: mixed, litellm_params: {model: openai/x}}\n"
+		     "- {model_name: none, litellm_params: {model: later/x}}\n"
+		     "- {model_name: later/*, litellm_params: {model: later/*}}\n"
+		     "router_settings:\n"
+		     "  fallbacks: [{mixed: [none, alias, later/y]}, {none: [mixed]}]\n"
+		     "  model_group_alias: {alias: none}\n"
+		     "policies: [{name: least-busy, models: [none, later/*]}]\n");
+	assert_non_null(s);
+	assert_string_equal(f->warnings,
+	    "config.yaml:3: model_name mixed is left out: it is not there yet\n"
+	    "config.yaml:5: model_name none is left out: it is not there yet\n"
+	    "config.yaml:6: model_name later/* is left out: it is not there yet\n");
+	assert_int_equal(s->n_targets, 2);
+	assert_int_equal(find(s, "mixed")->n_targets, 1);
+	assert_str(find(s, "else")->name, "*");
+	assert_null(mw_settings_find(s, MW_STR("none"), NULL));
+	assert_null(mw_settings_find(s, MW_STR("alias"), NULL));
+	assert_null(mw_settings_find(s, MW_STR("later/y"), NULL));
+	struct mw_str near[4];
+	for (size_t i = mw_settings_nearest(s, MW_STR("none"), near, 4); i-- > 0;)
+		assert_false(mw_str_is(near[i], "none"));
+	mw_settings_unref(s);
+}
+
 static void policies_in_order_and_the_strategy_last(void **state)
 {
 	struct fixture *f = *state;
@@ -305,6 +337,7 @@ int main(void)
 	    TEST(aliases_of_both_forms),
 	    TEST(an_alias_wins_over_a_model_of_its_name),
 	    TEST(fallbacks_of_all_forms),
+	    TEST(what_is_left_out_is_spoken_of_once_and_served_by_nobody_else),
 	    TEST(policies_in_order_and_the_strategy_last),
 	    TEST(a_policy_may_be_bound_to_a_pattern),
 	    TEST(one_model_from_the_command_line),

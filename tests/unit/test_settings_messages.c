@@ -125,15 +125,23 @@ static const struct message faults[] = {
     {ONE "litellm_settings:\n  num_retries: many\n",
 	C "3: num_retries is \"many\", which is not a whole number from 0 to 100"},
     {ONE "router_settings: 3\n", C "2: router_settings is 3, which is not a map"},
+    {"include: [os.environ/MW_T_UNSET]\n",
+	C "1: an entry of include is nothing, which is not a file"},
     {"model_list: {a: b}\n", C "1: model_list is a map, which is not a list"},
-    {"model_list:\n- gpt-4o\n", C "2: an entry of model_list is \"gpt-4o\", which is not a map"},
+    {"model_list:\n- gpt-4o\n", C "2: an entry of model_list is a string, which is not a map"},
     {"model_list:\n- litellm_params: {model: openai/x}\n",
 	C "2: this entry of model_list has no model_name"},
     {"model_list:\n- model_name: m\n",
 	C "2: model_name m: litellm_params.model is missing, such as openai/gpt-4o"},
     {"model_list:\n- model_name: m\n  litellm_params:\n    api_key: x\n",
 	C "4: model_name m: litellm_params.model is missing, such as openai/gpt-4o"},
-    {PARAMS("api_base: [x]"), C "5: api_base is a list, which is not a string"},
+    {PARAMS("api_key: [x]"), C "5: api_key is a list, which is not a string"},
+    {PARAMS("api_base: localhost:8000/v1"),
+	C "5: api_base is \"localhost:8000/v1\", which is not an address that begins with "
+	  "http:// or https://"},
+    {PARAMS("api_base: http://"),
+	C "5: api_base is \"http://\", which is not an address that begins with http:// or "
+	  "https://"},
     {PARAMS("weight: -2"), C "5: weight is -2, which is not a number from 0 to 1000000000"},
     {PARAMS("rpm: os.environ/MW_T_SECRET"),
 	C "5: rpm is taken from the environment variable MW_T_SECRET, whose value is not a "
@@ -171,7 +179,7 @@ static const struct message faults[] = {
 	C "3: model_group_alias: x is a list; it must be a model's name, or a map with "
 	  "`model` and `hidden`"},
     {ONE "router_settings:\n  routing_strategy: random\n",
-	C "3: routing_strategy is 'random', which is none of simple-shuffle, least-busy, "
+	C "3: routing_strategy is \"random\", which is none of simple-shuffle, least-busy, "
 	  "latency-based-routing; a "
 	  "strategy of your own goes into `policies:`"},
     {ONE "policies:\n- {params: {}}\n",
@@ -218,19 +226,58 @@ static void several_faults_are_told_together(void **state)
 	    C "3: num_retries is \"a\", which is not a whole number from 0 to 100\n" C
 	      "4: timeout is \"b\", which is not a number of seconds from 0.001 to 86400\n" C
 	      "5: cooldown_time is \"c\", which is not a number of seconds from 0 to 86400");
-	/* more than there is room for: whole lines, and how many are left */
+	/* what comes after a fault is looked at too */
+	assert_null(parse(f, "model_list:\n- {model_name: m, litellm_params: {model: nobody/x}}\n"
+			     "router_settings: {fallbacks: [{m: n}]}\npolicies:\n- {models: m}\n"));
+	assert_string_equal(f->err.text,
+	    C "2: model_name m: nobody is no provider\n" C
+	      "3: an entry of fallbacks is not a map of a model to a list, such as {gpt-4o: "
+	      "[claude]}\n" C "5: a policy needs either `path:` (a file or folder) or `name:` (one "
+	      "that is built in), and has neither");
+	/* more than there is room for are told in the log */
 	char yaml[8192] = "model_list:\n";
 	for (int i = 0; i < 40; i++)
 		snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml),
 		    "- {model_name: m%d, litellm_params: {model: openai/x, rpm: wrong}}\n", i);
 	assert_null(parse(f, yaml));
-	const char *more = strrchr(f->err.text, '\n');
-	int left, lines = 0;
-	assert_int_equal(sscanf(more, "\nand %d more", &left), 1);
-	for (const char *at = f->err.text; at != more + 1; at = strchr(at, '\n') + 1)
-		lines++;
-	assert_int_equal(lines + left, 40);
+	assert_string_equal(f->err.text, "config.yaml: 40 faults, all told above");
 	assert_null(mw_settings_parse(MW_STR("- a\n"), "x", &f->world, NULL));
+}
+
+static void what_may_be_a_secret_is_not_told(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const cases[] = {
+	    PARAMS("extra_headers: sk-secret"),
+	    PARAMS("extra_body: sk-secret"),
+	    PARAMS("api_base: user:sk-secret@host"),
+	    PARAMS("api_key: *sk-secret"),
+	    PARAMS("api_key: !sk-secret x"),
+	    PARAMS("api_key: !sk-secret"),
+	    PARAMS("api_key: &a [*sk-secret]"),
+	    "model_list: [sk-secret]\n",
+	    "model_list: [{model_name: m, litellm_params: sk-secret}]\n",
+	    "credential_list:\n- {credential_name: c, credential_values: sk-secret}\n",
+	    "general_settings: sk-secret\n",
+	    "environment_variables: sk-secret\n",
+	    "environment_variables: {K: [sk-secret]}\n",
+	};
+	for (size_t i = 0; i < MW_LEN(cases); i++) {
+		assert_null(parse(f, cases[i]));
+		if (strstr(f->err.text, "secret") || strstr(f->warnings, "secret"))
+			fail_msg("%s\nsays %s%s", cases[i], f->err.text, f->warnings);
+	}
+}
+
+static void a_fault_is_one_line_whatever_the_file_holds(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(parse(f, ONE "router_settings: {routing_strategy: \"a\\nb\\e[31m\"}\n"));
+	assert_non_null(strstr(f->err.text, "routing_strategy is \"a?b?[31m\", which is none"));
+	char yaml[4096] = ONE "router_settings:\n  routing_strategy: ";
+	memset(yaml + strlen(yaml), 'x', 2000);
+	assert_null(parse(f, yaml));
+	assert_true(strlen(f->err.text) < 300);
 }
 
 static void a_refused_file_leaves_no_trace(void **state)
@@ -251,6 +298,8 @@ int main(void)
 	    TEST(warnings_name_the_line_and_what_is_known),
 	    TEST(faults_say_what_was_found_and_what_is_allowed),
 	    TEST(several_faults_are_told_together),
+	    TEST(what_may_be_a_secret_is_not_told),
+	    TEST(a_fault_is_one_line_whatever_the_file_holds),
 	    TEST(a_refused_file_leaves_no_trace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
