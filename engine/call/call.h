@@ -28,6 +28,12 @@ extern const struct mw_str mw_call_members[MW_MEMBERS]; /* their names */
 enum { MW_FOREIGNS = 5 };
 extern const struct mw_str mw_call_foreign[MW_FOREIGNS];
 
+/* A group whose policies have been asked whether the call may come in. */
+struct mw_admission {
+	const struct mw_model *model;
+	const struct mw_admission *next;
+};
+
 struct mw_tag {
 	struct mw_str key, value;
 	struct mw_tag *next;
@@ -55,6 +61,7 @@ struct mw_call {
 	struct mw_str asked; /* the model's name as the client wrote it: what answers carry */
 	struct mw_str wanted; /* the name that is routed now: asked, rewritten, or a fallback */
 	const struct mw_model *model; /* the group it stands for; NULL before DECODE */
+	const struct mw_admission *admissions; /* of groups before; what they asked is not asked again */
 	bool stream;
 	bool include_usage; /* the client asked for usage in the stream */
 	struct mw_str key;  /* who calls: "master", or "" without keys; never the key itself */

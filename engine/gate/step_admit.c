@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ADMIT: the hooks that may refuse, answer or rewrite a call before it is routed.
+ * ADMIT: the hooks that may refuse, answer or rewrite a call before it is routed. A call that comes to
+ * another group, by a rewrite or as a fallback, has to pass the policies of that group too.
  */
+#include "gate/admit.h"
+
 #include "base/buf.h"
 #include "gate/decode.h"
 #include "gate/reply.h"
 #include "gate/steps.h"
-
-static enum mw_next end_with(struct mw_walk *walk, const struct mw_decision *d)
-{
-	walk->fault = (struct mw_fault){
-	    .code = MW_ERR_REJECTED,
-	    .status = d->status,
-	    .message = d->message,
-	    .native_code = d->code,
-	    .retry_after_us = d->retry_after_us,
-	};
-	mw_reply_fault(walk);
-	return MW_STEP_END;
-}
 
 /* ---- an answer of a policy ----------------------------------------------------------------- */
 
@@ -66,7 +56,7 @@ static void add_chunks(struct mw_buf *b, const struct mw_call *call, struct mw_s
 	mw_buf_addz(b, "data: [DONE]\n\n");
 }
 
-static enum mw_next not_a_chat(struct mw_walk *walk, const struct mw_decision *d)
+static void not_a_chat(struct mw_walk *walk, const struct mw_decision *d)
 {
 	walk->fault = (struct mw_fault){
 	    .code = MW_ERR_POLICY,
@@ -75,15 +65,16 @@ static enum mw_next not_a_chat(struct mw_walk *walk, const struct mw_decision *d
 		MW_FMT(d->policy)),
 	};
 	mw_reply_fault(walk);
-	return MW_STEP_END;
 }
 
-static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
+void mw_admit_answer(struct mw_walk *walk, const struct mw_decision *d)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_buf b;
-	if (call->kind != MW_KIND_CHAT)
-		return not_a_chat(walk, d);
+	if (call->kind != MW_KIND_CHAT) {
+		not_a_chat(walk, d);
+		return;
+	}
 	mw_buf_init(&b, MW_MAX_REPLY);
 	if (call->stream)
 		add_chunks(&b, call, d->text);
@@ -99,53 +90,79 @@ static enum mw_next answer(struct mw_walk *walk, const struct mw_decision *d)
 	} else {
 		mw_reply_whole(walk);
 	}
-	return MW_STEP_END;
 }
 
 /* ---- hooks --------------------------------------------------------------------------------- */
 
-/* True: the call goes on; else *next says how it ends. */
-static bool run_hook(struct mw_walk *walk, enum mw_hook hook, enum mw_next *next)
+static void refuse(struct mw_walk *walk, const struct mw_decision *d)
 {
-	struct mw_policies *policies = mw_walk_policies(walk);
-	struct mw_decision d = {.verdict = MW_GO};
-	if (!mw_policies_want(policies, walk->call.model, hook))
-		return true;
-	if (hook == MW_HOOK_ADMIT)
-		mw_hook_admit(policies, &walk->call, &d);
-	else
-		mw_hook_rewrite(policies, &walk->call, &d);
-	if (d.verdict == MW_REJECT)
-		*next = end_with(walk, &d);
-	else if (d.verdict == MW_ANSWER)
-		*next = answer(walk, &d);
-	else
-		return true;
-	return false;
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_REJECTED,
+	    .status = d->status,
+	    .message = d->message,
+	    .native_code = d->code,
+	    .retry_after_us = d->retry_after_us,
+	};
 }
 
-/* After a rewrite: where the members are now, and which model is meant. */
-static bool decode_again(struct mw_walk *walk, enum mw_next *next)
+/* After a rewrite. False: the body is none any more. */
+static bool decode_again(struct mw_walk *walk, struct mw_decision *d)
 {
 	struct mw_err err = {0};
-	if (mw_decode_body(&walk->call, &err) && mw_decode_model(walk, &err))
+	if (mw_decode_call(walk, &err))
 		return true;
 	mw_err_prefix(&err, "after a policy's rewrite");
 	mw_reply_set_fault(walk, &err);
-	mw_reply_fault(walk);
-	*next = MW_STEP_END;
+	d->verdict = MW_REJECT;
 	return false;
+}
+
+/* Asks those that the call has not been before. */
+static void ask(struct mw_walk *walk, struct mw_decision *d)
+{
+	struct mw_policies *policies = mw_walk_policies(walk);
+	struct mw_call *call = &walk->call;
+	if (mw_policies_want(policies, call->model, MW_HOOK_ADMIT))
+		mw_hook_admit(policies, call, d);
+	if (d->verdict == MW_GO && mw_policies_want(policies, call->model, MW_HOOK_REWRITE))
+		mw_hook_rewrite(policies, call, d);
+	if (d->verdict == MW_REJECT)
+		refuse(walk, d);
+}
+
+static void note_admission(struct mw_call *call)
+{
+	struct mw_admission *a = mw_arena_alloc(call->arena, sizeof(*a));
+	*a = (struct mw_admission){call->model, call->admissions};
+	call->admissions = a;
+}
+
+bool mw_admit_group(struct mw_walk *walk, struct mw_decision *d)
+{
+	struct mw_call *call = &walk->call;
+	const struct mw_model *model;
+	*d = (struct mw_decision){.verdict = MW_GO};
+	do {
+		const char *body = call->body.p;
+		model = call->model;
+		ask(walk, d);
+		if (d->verdict != MW_GO)
+			return false;
+		note_admission(call);
+		if (call->body.p != body && !decode_again(walk, d))
+			return false;
+	} while (call->model != model);
+	return true;
 }
 
 enum mw_next mw_step_admit(struct mw_walk *walk)
 {
-	enum mw_next next = MW_STEP_GO;
-	if (!run_hook(walk, MW_HOOK_ADMIT, &next))
-		return next;
-	const char *before = walk->call.body.p;
-	if (!run_hook(walk, MW_HOOK_REWRITE, &next))
-		return next;
-	if (walk->call.body.p != before && !decode_again(walk, &next))
-		return next;
-	return MW_STEP_GO;
+	struct mw_decision d;
+	if (mw_admit_group(walk, &d))
+		return MW_STEP_GO;
+	if (d.verdict == MW_ANSWER)
+		mw_admit_answer(walk, &d);
+	else
+		mw_reply_fault(walk);
+	return MW_STEP_END;
 }

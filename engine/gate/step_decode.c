@@ -7,15 +7,6 @@
 #include "gate/reply.h"
 #include "gate/steps.h"
 
-static enum mw_next refuse(struct mw_walk *walk, struct mw_err *err, const char *param)
-{
-	if (param && !err->param[0])
-		strncpy(err->param, param, sizeof(err->param) - 1);
-	mw_reply_set_fault(walk, err);
-	mw_reply_fault(walk);
-	return MW_STEP_END;
-}
-
 static const char *kind_name(enum mw_json_kind kind)
 {
 	static const char *const names[] = {
@@ -38,41 +29,50 @@ static bool begins_with_object(struct mw_str array)
 	return items.n && items.p[0] == '{';
 }
 
+/* Notes which member is at fault. */
+static bool blame(enum mw_member member, struct mw_err *err)
+{
+	strncpy(err->param, mw_call_members[member].p, sizeof(err->param) - 1);
+	return false;
+}
+
 /* The member that holds what the call is about. */
-static bool check_content(const struct mw_call *call, const char **param, struct mw_err *err)
+static bool check_content(const struct mw_call *call, struct mw_err *err)
 {
 	enum mw_member what = call->kind == MW_KIND_CHAT ? MW_M_MESSAGES : MW_M_INPUT;
 	const struct mw_json *v = &call->members[what];
-	*param = mw_call_members[what].p;
+	const char *name = mw_call_members[what].p;
+	bool good = true;
 	if (v->kind == MW_JSON_NONE || v->kind == MW_JSON_NULL)
-		return mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' is missing", *param);
-	if (what == MW_M_INPUT)
-		return v->kind == MW_JSON_STRING || v->kind == MW_JSON_ARRAY ||
+		good = mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' is missing", name);
+	else if (what == MW_M_INPUT)
+		good = v->kind == MW_JSON_STRING || v->kind == MW_JSON_ARRAY ||
 		       mw_err_set(err, MW_ERR_BAD_REQUEST,
 			   "'input' must be a string or an array, not %s", kind_name(v->kind));
-	if (v->kind != MW_JSON_ARRAY)
-		return mw_err_set(err, MW_ERR_BAD_REQUEST,
+	else if (v->kind != MW_JSON_ARRAY)
+		good = mw_err_set(err, MW_ERR_BAD_REQUEST,
 		    "'messages' must be an array of messages, not %s", kind_name(v->kind));
-	return begins_with_object(v->raw) ||
-	       mw_err_set(
-		   err, MW_ERR_BAD_REQUEST, "'messages' must hold at least one message, an object");
+	else if (!begins_with_object(v->raw))
+		good = mw_err_set(err, MW_ERR_BAD_REQUEST,
+		    "'messages' must hold at least one message, an object");
+	return good || blame(what, err);
 }
 
-static bool check_types(const struct mw_call *call, const char **param, struct mw_err *err)
+static bool check_types(const struct mw_call *call, struct mw_err *err)
 {
 	for (size_t i = 0; i < MW_MEMBERS; i++) {
 		enum mw_json_kind kind = call->members[i].kind;
 		if (kind == MW_JSON_NONE || kind == MW_JSON_NULL || kind == kinds[i] ||
 		    kinds[i] == MW_JSON_NONE)
 			continue;
-		*param = mw_call_members[i].p;
-		return mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' must be %s, not %s", *param,
+		mw_err_set(err, MW_ERR_BAD_REQUEST, "'%s' must be %s, not %s", mw_call_members[i].p,
 		    kind_name(kinds[i]), kind_name(kind));
+		return blame((enum mw_member)i, err);
 	}
-	return check_content(call, param, err);
+	return check_content(call, err);
 }
-/* Finds the members again after the body has changed. */
-bool mw_decode_body(struct mw_call *call, struct mw_err *err)
+
+static bool find_members(struct mw_call *call, struct mw_err *err)
 {
 	struct mw_json root;
 	if (call->body.n == 0)
@@ -130,34 +130,44 @@ bool mw_decode_no_model(const struct mw_settings *s, struct mw_str name, struct 
 	mw_err_set(err, MW_ERR_NO_MODEL, "there is no model '%.*s%s'%.*s; GET /v1/models lists all",
 	    MW_FMT(part), part.n < name.n ? "…" : "", MW_FMT(mw_buf_str(&hint)));
 	mw_buf_deinit(&hint);
-	strcpy(err->param, "model");
-	return false;
+	return blame(MW_M_MODEL, err);
 }
 
-bool mw_decode_model(struct mw_walk *walk, struct mw_err *err)
+/* Looks up the model, unless the body names the same one as before: a fallback stays one. */
+static bool find_model(struct mw_walk *walk, struct mw_err *err)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_str name = mw_json_text(call->members[MW_M_MODEL], call->arena);
-	if (name.n == 0)
-		return mw_err_set(
+	if (name.n == 0) {
+		mw_err_set(
 		    err, MW_ERR_BAD_REQUEST, "'model' is missing; GET /v1/models lists the names");
-	call->wanted = mw_arena_dup(call->arena, name);
+		return blame(MW_M_MODEL, err);
+	}
+	if (mw_str_eq(name, walk->named))
+		return true;
+	walk->named = call->wanted = mw_arena_dup(call->arena, name);
 	if (!call->asked.p)
 		call->asked = call->wanted;
 	call->model = mw_settings_find(call->settings, name, &walk->only);
 	return call->model || mw_decode_no_model(call->settings, name, err);
 }
 
+bool mw_decode_call(struct mw_walk *walk, struct mw_err *err)
+{
+	if (!find_members(&walk->call, err) || !check_types(&walk->call, err) ||
+	    !find_model(walk, err))
+		return false;
+	read_wishes(walk);
+	walk->body = MW_NOSTR;
+	return true;
+}
+
 enum mw_next mw_step_decode(struct mw_walk *walk)
 {
 	struct mw_err err = {0};
-	const char *param = NULL;
-	if (!mw_decode_body(&walk->call, &err))
-		return refuse(walk, &err, NULL);
-	if (!check_types(&walk->call, &param, &err))
-		return refuse(walk, &err, param);
-	if (!mw_decode_model(walk, &err))
-		return refuse(walk, &err, "model");
-	read_wishes(walk);
-	return MW_STEP_GO;
+	if (mw_decode_call(walk, &err))
+		return MW_STEP_GO;
+	mw_reply_set_fault(walk, &err);
+	mw_reply_fault(walk);
+	return MW_STEP_END;
 }

@@ -3,6 +3,9 @@
  * ROUTE: a plan for the group that is asked for; when that has been walked to its end, for the next
  * tier of `order` in it, then for each fallback group in turn.
  */
+#include "base/log.h"
+#include "gate/admit.h"
+#include "gate/decode.h"
 #include "gate/reply.h"
 #include "gate/steps.h"
 
@@ -77,23 +80,52 @@ static void begin_fallbacks(struct mw_walk *walk)
 	walk->n_fallbacks = n;
 }
 
-/* On to the next fallback group that exists and is not the present one. */
+/* The policies of the fallback group are asked too. What failed before is more worth telling than that
+ * they refuse. False: the call stays with the group before, or (walk->req is NULL) has been answered. */
+static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct mw_target *only,
+    struct mw_str name)
+{
+	struct mw_decision d;
+	struct mw_call before = walk->call;
+	struct mw_fault fault = walk->fault;
+	struct mw_str named = walk->named;
+	const struct mw_target *only_before = walk->only;
+	walk->call.model = m;
+	walk->call.wanted = name;
+	walk->only = only;
+	if (mw_admit_group(walk, &d))
+		return true;
+	if (d.verdict == MW_ANSWER) {
+		mw_admit_answer(walk, &d);
+		return false;
+	}
+	mw_log(MW_LOG_INFO, "gate", "the fallback to %.*s is passed over: %.*s", MW_FMT(name),
+	    MW_FMT(walk->fault.message));
+	walk->call = before; /* nothing of what they rewrote remains */
+	walk->named = named;
+	walk->only = only_before;
+	struct mw_err err;
+	mw_require(mw_decode_call(walk, &err));
+	walk->fault = fault;
+	return false;
+}
+
+/* On to the next fallback group that exists, is not the present one, and lets the call in. */
 static bool next_group(struct mw_walk *walk)
 {
 	struct mw_call *call = &walk->call;
-	while (walk->next_fallback < walk->n_fallbacks) {
+	while (walk->req && walk->next_fallback < walk->n_fallbacks) {
 		struct mw_str name = walk->fallbacks[walk->next_fallback++];
 		const struct mw_target *only = NULL;
 		const struct mw_model *m = mw_settings_find(call->settings, name, &only);
 		if (!m || (m == call->model && only == walk->only))
 			continue;
+		if (!enter(walk, m, only, name))
+			continue;
 		const struct mw_target *last = call->target;
 		mw_metrics_add(
 		    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
-		call->model = m;
-		call->wanted = name;
 		call->fallbacks++;
-		walk->only = only;
 		walk->planned = false;
 		return true;
 	}
@@ -187,6 +219,8 @@ enum mw_next mw_step_route(struct mw_walk *walk)
 		if (!next_group(walk))
 			break;
 	}
+	if (!walk->req)
+		return MW_STEP_END;
 	if (walk->fault.code == MW_ERR_NONE)
 		nobody_was_asked(walk, now);
 	mw_reply_fault(walk);

@@ -55,6 +55,7 @@ struct mw_walk {
 	enum mw_step step;
 	bool running; /* the driver is on the stack */
 	/* routing: which group, and which tier of `order` in it, the plan is for */
+	struct mw_str named; /* the model that the body names, as it was last looked up */
 	const struct mw_target *only; /* the client named one deployment */
 	const struct mw_str *fallbacks;
 	size_t n_fallbacks, next_fallback;

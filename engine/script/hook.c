@@ -41,11 +41,30 @@ static bool next_bound(struct walk *w, size_t *index)
 	return false;
 }
 
+static bool is_bound(const struct mw_model *model, size_t index)
+{
+	for (size_t i = 0; i < model->n_policies; i++)
+		if (model->policies[i] == index)
+			return true;
+	return false;
+}
+
+/* A call that comes to another group has been before the policies that both groups share. */
+static bool has_been_asked(const struct walk *w, size_t index)
+{
+	if (w->hook != MW_HOOK_ADMIT && w->hook != MW_HOOK_REWRITE)
+		return false;
+	for (const struct mw_admission *a = w->call->admissions; a; a = a->next)
+		if (is_bound(a->model, index))
+			return true;
+	return false;
+}
+
 static struct mw_policy *next_policy(struct walk *w)
 {
 	size_t i;
 	while (next_bound(w, &i))
-		if (w->p->list[i].hooks & 1u << w->hook)
+		if (w->p->list[i].hooks & 1u << w->hook && !has_been_asked(w, i))
 			return &w->p->list[i];
 	return NULL;
 }

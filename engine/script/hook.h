@@ -58,6 +58,7 @@ struct mw_attempt {
 	struct mw_str reply;           /* the whole answer in the client's form, if it is one */
 };
 
+/* Admit and rewrite pass over the policies of the groups in call->admissions: they have been asked. */
 void mw_hook_admit(struct mw_policies *p, struct mw_call *call, struct mw_decision *out);
 /* After this call->body may be another text: call->members and what was read from them hold for the
  * old one until the caller decodes it again. */
