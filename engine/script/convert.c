@@ -53,6 +53,7 @@ static void make_parts(lua_State *L)
 {
 	lua_createtable(L, MW_UPS, 0);
 	struct mw_converter *c = lua_newuserdata(L, sizeof(*c));
+	c->over = NULL;
 	mw_buf_init(&c->text, LONGEST);
 	mw_buf_init(&c->keys, LONGEST);
 	mw_shape_reset(&c->shapes);
@@ -80,15 +81,29 @@ static void make_parts(lua_State *L)
 	lua_rawseti(L, -2, 6);
 }
 
-void mw_convert_push_closure(lua_State *L, lua_CFunction fn)
+static void push_parts(lua_State *L)
 {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, PARTS_KEY);
-	if (lua_isnil(L, -1)) {
-		lua_pop(L, 1);
-		make_parts(L);
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, LUA_REGISTRYINDEX, PARTS_KEY);
-	}
+	if (!lua_isnil(L, -1))
+		return;
+	lua_pop(L, 1);
+	make_parts(L);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, LUA_REGISTRYINDEX, PARTS_KEY);
+}
+
+void mw_convert_limit(lua_State *L, bool (*over)(void))
+{
+	push_parts(L);
+	lua_rawgeti(L, -1, 1);
+	struct mw_converter *c = lua_touserdata(L, -1);
+	c->over = over;
+	lua_pop(L, 2);
+}
+
+void mw_convert_push_closure(lua_State *L, lua_CFunction fn)
+{
+	push_parts(L);
 	int parts = lua_gettop(L);
 	for (int i = 1; i <= MW_UPS; i++)
 		lua_rawgeti(L, parts, i);

@@ -37,6 +37,11 @@ bool mw_convert_decode(lua_State *L, struct mw_str text, struct mw_err *err) MW_
  * not fit into out: the sentence names the place, which is also in err->param. Never raises. */
 bool mw_convert_encode(lua_State *L, int idx, struct mw_buf *out, struct mw_err *err) MW_MUSTCHECK;
 
+/* From now on, encoding in this state ends as a fault once `over` says so: tables that hold each other
+ * many times over make a short value a long text. (Decoding makes as many values as there is text, and
+ * ends with the state's memory.) May raise. */
+void mw_convert_limit(lua_State *L, bool (*over)(void));
+
 /* The Lua module:
  *
  *   decode(text)    value, or nil and a message

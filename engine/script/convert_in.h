@@ -19,6 +19,7 @@ struct mw_converter {
 	struct mw_buf text; /* scratch: a string without its escapes; an encoded text */
 	struct mw_buf keys; /* scratch: names to be sorted, a stack of struct mw_str */
 	struct mw_convert_job *job; /* of a call from C, while it runs */
+	bool (*over)(void);         /* must encoding end now? NULL: it may take its time */
 	struct mw_shapes shapes;
 };
 

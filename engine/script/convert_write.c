@@ -357,6 +357,8 @@ static bool write_table(struct writer *w, int idx)
 	}
 	if (w->out->full)
 		return stop(w, "the text grows too long");
+	if (w->c->over && w->c->over())
+		return stop(w, "it takes too long");
 	luaL_checkstack(L, 10, "JSON");
 	w->depth++;
 	bool ok = write_by_kind(w, idx);

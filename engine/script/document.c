@@ -23,6 +23,114 @@ static struct mw_str path_of(lua_State *L)
 	return path;
 }
 
+/* ---- finding ---- */
+
+/* Marks the beginning of each item while there is room, then of every second, and so on. */
+static void mark_items(struct mw_marks *m)
+{
+	size_t at = 0, n = 0, used = 0;
+	struct mw_str name;
+	struct mw_json item;
+	m->stride = 1;
+	do {
+		if (n % m->stride)
+			continue;
+		if (used == MW_LEN(m->at)) {
+			for (used = 0; used < MW_LEN(m->at) / 2; used++)
+				m->at[used] = m->at[2 * used];
+			m->stride *= 2;
+		}
+		m->at[used++] = at;
+	} while (mw_json_next(m->member, &at, &name, &item) && ++n);
+	m->count = n;
+}
+
+/* A member of a document: where DECODE has found it, or by a search. */
+static struct mw_json find_member(const struct mw_run *run, struct mw_str text, struct mw_str name)
+{
+	const struct mw_call *call = run->call;
+	bool decoded = call && text.p == call->body.p;
+	for (size_t i = 0; i < MW_MEMBERS && decoded; i++) {
+		struct mw_json v = call->members[i];
+		if (v.kind != MW_JSON_NONE && mw_str_eq(mw_call_members[i], name) &&
+		    v.raw.p > text.p && v.raw.p < text.p + text.n)
+			return v;
+	}
+	return mw_json_get(mw_json_value(text), name);
+}
+
+/* The marks of a member; NULL for a name that has no room in them. */
+static const struct mw_marks *marks_of(struct mw_run *run, struct mw_str text, struct mw_str name)
+{
+	struct mw_marks *m = &run->marks;
+	if (m->text == text.p && m->generation == run->generation &&
+	    m->changes == run->journal.changes && mw_str_is(name, m->name))
+		return m;
+	if (name.n >= sizeof(m->name) || memchr(name.p, '\0', name.n))
+		return NULL;
+	m->text = text.p;
+	m->generation = run->generation;
+	m->changes = run->journal.changes;
+	memcpy(m->name, name.p, name.n);
+	m->name[name.n] = '\0';
+	m->member = find_member(run, text, name);
+	m->count = 0;
+	if (m->member.kind == MW_JSON_ARRAY)
+		mark_items(m);
+	return m;
+}
+
+/* The item between two marks that lie side by side. */
+static struct mw_json item_between(struct mw_str list, size_t begin, size_t end)
+{
+	begin = MW_MAX(begin, (size_t)1); /* behind the bracket */
+	struct mw_str s = mw_str_trim_all(mw_strn(list.p + begin, end - begin));
+	return mw_json_value(s.p[0] == ',' ? mw_strn(s.p + 1, s.n - 1) : s);
+}
+
+static struct mw_json item_at(const struct mw_marks *m, size_t i)
+{
+	struct mw_str name;
+	struct mw_json item = {MW_JSON_NONE, MW_NOSTR};
+	if (i >= m->count)
+		return item;
+	if (m->stride == 1)
+		return item_between(m->member.raw, m->at[i], m->at[i + 1]);
+	size_t at = m->at[i / m->stride];
+	for (size_t skip = i % m->stride + 1; skip > 0; skip--)
+		if (!mw_json_next(m->member, &at, &name, &item))
+			break;
+	return item;
+}
+
+struct mw_json mw_document_at(struct mw_run *run, struct mw_str text, struct mw_str path)
+{
+	struct mw_json none = {MW_JSON_NONE, MW_NOSTR};
+	struct mw_str rest = path, name, step;
+	size_t i;
+	if (text.n == 0)
+		return none;
+	mw_str_cut(&rest, '.', &name);
+	bool odd = mw_str_ends(path, MW_STR(".")); /* names nothing, and rest would not show it */
+	const struct mw_marks *m = odd ? NULL : marks_of(run, text, name);
+	if (!m)
+		return mw_json_at(mw_json_value(text), path);
+	if (m->member.kind != MW_JSON_ARRAY || name.n == path.n)
+		return mw_json_at(m->member, rest);
+	bool more = mw_str_cut(&rest, '.', &step);
+	if (!mw_json_index(step, m->count, &i))
+		return none;
+	return more ? mw_json_at(item_at(m, i), rest) : item_at(m, i);
+}
+
+size_t mw_document_count(struct mw_run *run, struct mw_str text, struct mw_str name)
+{
+	const struct mw_marks *m = text.n ? marks_of(run, text, name) : NULL;
+	return m ? m->count : 0;
+}
+
+/* ---- reading and writing ---- */
+
 void mw_document_push(lua_State *L, struct mw_run *run, struct mw_json v)
 {
 	struct mw_err err;
@@ -39,11 +147,7 @@ void mw_document_push(lua_State *L, struct mw_run *run, struct mw_json v)
 
 int mw_document_get(lua_State *L, struct mw_run *run, struct mw_str text)
 {
-	struct mw_str path = path_of(L);
-	if (text.n == 0)
-		lua_pushnil(L);
-	else
-		mw_document_push(L, run, mw_json_at(mw_json_value(text), path));
+	mw_document_push(L, run, mw_document_at(run, text, path_of(L)));
 	return 1;
 }
 
@@ -63,9 +167,10 @@ struct mw_str mw_document_encode(lua_State *L, struct mw_run *run, int idx)
 	if (scratch->cap > SCRATCH_KEPT)
 		mw_buf_deinit(scratch);
 	mw_buf_clear(scratch);
-	if (!mw_convert_encode(L, idx, scratch, &err))
-		mw_raise(L, MW_CODE_ARGUMENT, "%s", err.text);
-	return mw_buf_str(scratch);
+	if (mw_convert_encode(L, idx, scratch, &err))
+		return mw_buf_str(scratch);
+	mw_guard_check(L);
+	mw_raise(L, MW_CODE_ARGUMENT, "%s", err.text);
 }
 
 static void edit(lua_State *L, struct mw_run *run, struct mw_str path, struct mw_str value)

@@ -7,6 +7,12 @@
 
 #include "script/run.h"
 
+/* What is at the path of a whole document, as mw_json_at. The items of the member that was looked into
+ * last are found without walking over all of those before. */
+struct mw_json mw_document_at(struct mw_run *run, struct mw_str text, struct mw_str path);
+/* Items of the array that is its member of this name; 0 if it is none. */
+size_t mw_document_count(struct mw_run *run, struct mw_str text, struct mw_str name);
+
 /* Methods, with the path as argument 2 and a value as argument 3. */
 
 /* Pushes what is at the path of `text`; nil when it is absent or null. */

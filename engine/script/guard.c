@@ -79,6 +79,15 @@ static uint64_t read_us(clockid_t clock)
 
 /* ---- on the worker's thread ---- */
 
+bool mw_guard_expired(void)
+{
+	const struct mw_guard *g = own_seat;
+	if (!g)
+		return false;
+	uint32_t run = atomic_load_explicit(&g->run, memory_order_relaxed);
+	return run % 2 && atomic_load_explicit(&g->condemned, memory_order_relaxed) == run;
+}
+
 /* The count hook. It stays set until the run is left, so that whatever the script does with the
  * error, the next instruction raises it again. */
 static void stop(lua_State *L, lua_Debug *ar)
@@ -92,13 +101,18 @@ static void stop(lua_State *L, lua_Debug *ar)
 	lua_error(L);
 }
 
+void mw_guard_check(lua_State *L)
+{
+	if (mw_guard_expired())
+		stop(L, NULL);
+}
+
 #ifdef __SANITIZE_THREAD__
 /* ThreadSanitizer keeps signals back until the thread calls the C library, which a loop in Lua
  * never does: there a hook looks at the number now and then. */
 static void look(lua_State *L, lua_Debug *ar)
 {
-	struct mw_guard *g = own_seat;
-	if (atomic_load(&g->condemned) == atomic_load(&g->run))
+	if (mw_guard_expired())
 		stop(L, ar);
 }
 enum { LOOK_EVERY = 1000 };
@@ -108,10 +122,7 @@ static void on_signal(int number)
 {
 	(void)number;
 	struct mw_guard *g = own_seat;
-	if (!g)
-		return;
-	uint32_t run = atomic_load_explicit(&g->run, memory_order_relaxed);
-	if (run % 2 == 0 || atomic_load_explicit(&g->condemned, memory_order_relaxed) != run)
+	if (!mw_guard_expired())
 		return;
 	g->hooked = 1;
 	/* LuaJIT allows this in a signal handler; the hook runs at the next bytecode instruction */

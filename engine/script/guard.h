@@ -26,6 +26,11 @@ void mw_guard_free(struct mw_guard *g); /* takes NULL */
 void mw_guard_enter(struct mw_guard *g, lua_State *L, uint32_t budget_us);
 void mw_guard_leave(struct mw_guard *g);
 
+/* For long work in C on behalf of a script: has the time of this thread's run passed? (Never, where
+ * no guard is.) Then the work gives up, and its caller stops the run. */
+bool mw_guard_expired(void);
+void mw_guard_check(lua_State *L); /* stops the run if its time has passed */
+
 /* Was the last run stopped, and at which "file:line" ("" if unknown)? Good until the next enter. */
 bool mw_guard_stopped(const struct mw_guard *g);
 const char *mw_guard_where(const struct mw_guard *g);

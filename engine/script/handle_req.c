@@ -8,6 +8,8 @@
 #include "script/headers.h"
 #include "shared/settings.h"
 
+#include <stdio.h>
+
 enum {
 	TAG_NAME = 100,
 	TAG_VALUE = 1000,
@@ -89,18 +91,10 @@ static struct mw_str body(lua_State *L, struct mw_run *run)
 	return run->call->body;
 }
 
-static struct mw_json messages(lua_State *L, struct mw_run *run)
-{
-	if (run->journal.document != &run->call->body)
-		return run->call->members[MW_M_MESSAGES];
-	return mw_json_get(mw_json_value(body(L, run)), MW_STR("messages"));
-}
-
 static void push_n_messages(lua_State *L, struct mw_run *run, unsigned i)
 {
 	(void)i;
-	struct mw_json list = messages(L, run);
-	lua_pushnumber(L, list.kind == MW_JSON_ARRAY ? (lua_Number)mw_json_count(list) : 0);
+	lua_pushnumber(L, (lua_Number)mw_document_count(run, body(L, run), MW_STR("messages")));
 }
 
 static void push_tags(lua_State *L, struct mw_run *run, unsigned i)
@@ -198,21 +192,11 @@ static int l_del(lua_State *L)
 static int l_text(lua_State *L)
 {
 	struct mw_run *run = mw_handle_self(L, MW_HANDLE_REQ);
-	lua_Integer i = luaL_checkinteger(L, 2);
 	lua_Number max = luaL_optnumber(L, 3, MW_RUN_TEXT);
-	struct mw_json list = messages(L, run);
-	lua_Integer n = list.kind == MW_JSON_ARRAY ? (lua_Integer)mw_json_count(list) : 0;
-	if (i < 0)
-		i += n + 1;
-	if (i < 1 || i > n || !(max >= 0)) {
-		lua_pushnil(L);
-		return 1;
-	}
-	struct mw_json message = mw_json_item(list, (size_t)i - 1);
-	struct mw_json content = {MW_JSON_NONE, MW_NOSTR};
-	if (message.kind == MW_JSON_OBJECT)
-		content = mw_json_get(message, MW_STR("content"));
-	mw_document_push_text(L, run, content, max < 1e9 ? (size_t)max : (size_t)1e9);
+	char path[64];
+	snprintf(path, sizeof(path), "messages.%td.content", luaL_checkinteger(L, 2));
+	struct mw_json content = mw_document_at(run, body(L, run), mw_str(path));
+	mw_document_push_text(L, run, content, max >= 0 ? (size_t)MW_MIN(max, 1e9) : 0);
 	return 1;
 }
 

@@ -54,6 +54,7 @@ static bool apply(struct mw_journal *j, struct mw_arena *arena, struct mw_err *e
 {
 	size_t n = j->n_edits;
 	j->n_edits = 0;
+	j->changes++;
 	return mw_json_edit(j->view, j->edits, n, arena, &j->view, err);
 }
 

@@ -38,6 +38,7 @@ struct mw_journal {
 	size_t bytes;
 	struct mw_str *document;   /* what may be edited in this run; NULL: nothing */
 	struct mw_str view;        /* as it is with the edits applied so far */
+	unsigned changes;          /* views so far: a view may lie where an older one lay */
 	struct mw_json_edit edits[MW_JOURNAL_EDITS];
 	size_t n_edits;
 	struct mw_note notes[MW_JOURNAL_NOTES];

@@ -7,6 +7,11 @@
  */
 #include "script/pattern.h"
 
+enum {
+	ASK_EVERY = 4096, /* steps */
+	OFTEN = 200,      /* from then on a set is looked up, which costs 256 looks at it first */
+};
+
 enum point_kind {
 	OPENED, /* undo: the last capture was begun */
 	CLOSED, /* undo: capture n was ended */
@@ -21,6 +26,7 @@ struct point {
 	size_t least; /* LESS */
 	size_t item;  /* MORE: begin of the item */
 	size_t then;  /* where the pattern goes on */
+	int need;     /* LESS: the byte that must come then; -1: it is not that simple */
 };
 
 /* One match under way. */
@@ -37,13 +43,17 @@ static bool fault(struct mw_pattern *m, const char *words)
 	return false;
 }
 
+static bool exhausted(struct mw_pattern *m)
+{
+	m->exhausted = true;
+	return fault(m, "the pattern needs too many steps on this text");
+}
+
 /* Takes one step; false when there are none left. */
 static bool step(struct mw_pattern *m)
 {
-	if (m->steps == 0) {
-		m->exhausted = true;
-		return fault(m, "the pattern needs too many steps on this text");
-	}
+	if (m->steps == 0 || (m->steps % ASK_EVERY == 0 && m->over && m->over()))
+		return exhausted(m);
 	m->steps--;
 	return true;
 }
@@ -108,7 +118,7 @@ static bool in_class(unsigned char c, unsigned char letter)
 }
 
 /* Is c in the set text[from] = '[' … text[close] = ']'? Costs a step for each member looked at. */
-static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
+static bool is_member(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
 {
 	const unsigned char *p = (const unsigned char *)m->text.p;
 	size_t i = from + 1;
@@ -132,9 +142,39 @@ static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t cl
 	return !in;
 }
 
+static struct mw_pattern_set *remembered(struct mw_pattern *m, size_t from)
+{
+	for (size_t i = 0; i < m->n_sets; i++)
+		if (m->sets[i].from == from)
+			return &m->sets[i];
+	return NULL;
+}
+
+static void look_up_all(struct mw_pattern *m, struct mw_pattern_set *set)
+{
+	for (unsigned c = 0; c < 256; c++)
+		if (is_member(m, (unsigned char)c, set->from, set->end - 1))
+			set->bits[c / 64] |= (uint64_t)1 << c % 64;
+}
+
+static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
+{
+	struct mw_pattern_set *set = remembered(m, from);
+	if (!set || set->asked < OFTEN) {
+		if (set)
+			set->asked++;
+		return is_member(m, c, from, close);
+	}
+	if (set->asked == OFTEN) {
+		set->asked++;
+		look_up_all(m, set);
+	}
+	return set->bits[c / 64] >> c % 64 & 1;
+}
+
 /* Behind the set that begins at `from` with '['; 0 with a fault when it has no end. The first
  * member is a member even if it is ']'. */
-static size_t set_end(struct mw_pattern *m, size_t from)
+static size_t find_set_end(struct mw_pattern *m, size_t from)
 {
 	size_t i = from + 1, n = m->text.n;
 	if (i < n && m->text.p[i] == '^')
@@ -147,6 +187,17 @@ static size_t set_end(struct mw_pattern *m, size_t from)
 	}
 	fault(m, "malformed pattern: a '[' without its ']'");
 	return 0;
+}
+
+static size_t set_end(struct mw_pattern *m, size_t from)
+{
+	const struct mw_pattern_set *set = remembered(m, from);
+	if (set)
+		return set->end;
+	size_t end = find_set_end(m, from);
+	if (end && m->n_sets < MW_PATTERN_SETS)
+		m->sets[m->n_sets++] = (struct mw_pattern_set){.from = from, .end = end};
+	return end;
 }
 
 /* Behind the single-character item at `from`; 0 with a fault. */
@@ -273,15 +324,54 @@ static bool match_frontier(struct match *x)
 	return !m->fault;
 }
 
+/* A plain character at `item` that must be there: no quantifier lets it be absent. Else -1. */
+static int need_at(const struct mw_pattern *m, size_t item)
+{
+	static const bool special[256] = {['^'] = 1,
+	    ['$'] = 1,
+	    ['*'] = 1,
+	    ['+'] = 1,
+	    ['?'] = 1,
+	    ['.'] = 1,
+	    ['('] = 1,
+	    ['['] = 1,
+	    ['%'] = 1,
+	    ['-'] = 1,
+	    [')'] = 1};
+	const unsigned char *p = (const unsigned char *)m->text.p + item;
+	size_t left = m->text.n - item;
+	if (left == 0 || special[p[0]])
+		return -1;
+	if (left > 1 && (p[1] == '*' || p[1] == '?' || p[1] == '-'))
+		return -1;
+	return p[0];
+}
+
+static size_t count_repetitions(
+    struct mw_pattern *m, size_t at, size_t item, size_t end, size_t most)
+{
+	size_t n = 0;
+	const struct mw_pattern_set *set = m->text.p[item] == '[' ? remembered(m, item) : NULL;
+	if (!set || set->asked <= OFTEN) {
+		while (n < most && matches(m, at + n, item, end))
+			n++;
+		return n;
+	}
+	const unsigned char *p = (const unsigned char *)m->subject.p + at;
+	most = MW_MIN(most, m->subject.n - at);
+	while (n < most && step(m) && (set->bits[p[n] / 64] >> p[n] % 64 & 1))
+		n++;
+	return n;
+}
+
 /* "x*" and "x+": as many as there are, then fewer. "x?" is the same with one at most. */
 static bool match_many(struct match *x, size_t end, size_t least, size_t most)
 {
-	size_t n = 0;
-	while (n < most && matches(x->m, x->at + n, x->item, end))
-		n++;
+	size_t n = count_repetitions(x->m, x->at, x->item, end, most);
 	if (n < least || x->m->fault)
 		return false;
 	struct point point = {.kind = LESS, .at = x->at, .n = n, .least = least, .then = end + 1};
+	point.need = need_at(x->m, end + 1);
 	x->at += n;
 	x->item = end + 1;
 	return n == least || leave_point(x, point);
@@ -350,6 +440,18 @@ static bool advance(struct match *x)
 	return match_item(x);
 }
 
+/* Fewer repetitions, so that the pattern may go on: false if there are none. */
+static bool take_less(struct mw_pattern *m, struct point *point)
+{
+	while (point->n > point->least && step(m)) {
+		point->n--;
+		size_t at = point->at + point->n;
+		if (point->need < 0 || (unsigned char)m->subject.p[at] == point->need)
+			return true;
+	}
+	return false;
+}
+
 /* Takes another way at the last point; false: it has none left. */
 static bool take_other_way(struct match *x, struct point *point)
 {
@@ -362,9 +464,9 @@ static bool take_other_way(struct match *x, struct point *point)
 		m->captures[point->n].n = MW_CAPTURE_OPEN;
 		return false;
 	case LESS:
-		if (point->n == point->least)
+		if (!take_less(m, point))
 			return false;
-		x->at = point->at + --point->n;
+		x->at = point->at + point->n;
 		break;
 	case MORE:
 		if (!matches(m, point->at, point->item, point->then - 1))
@@ -390,10 +492,12 @@ void mw_pattern_init(struct mw_pattern *m, struct mw_str subject, struct mw_str 
 {
 	m->subject = subject;
 	m->text = text;
-	m->steps = MW_PATTERN_STEPS + subject.n;
+	m->steps = MW_PATTERN_STEPS + MW_PATTERN_BYTE_STEPS * subject.n;
+	m->over = NULL;
 	m->exhausted = false;
 	m->fault = NULL;
 	m->n_captures = 0;
+	m->n_sets = 0;
 }
 
 bool mw_pattern_at(struct mw_pattern *m, size_t at, size_t *end)
@@ -412,34 +516,43 @@ bool mw_pattern_at(struct mw_pattern *m, size_t at, size_t *end)
 	return !m->fault;
 }
 
-/* A pattern that begins with a plain character can begin to match nowhere else. */
-static bool first_byte(struct mw_str text, char *c)
+/* Behind the item that the pattern begins with, if it stands for one character that must be there; else
+ * 0. */
+static size_t first_item(struct mw_pattern *m)
 {
-	if (text.n == 0 || memchr("^$*+?.([%-)", text.p[0], 11))
-		return false;
-	if (text.n > 1 && memchr("*?-", text.p[1], 3))
-		return false;
-	*c = text.p[0];
-	return true;
+	struct mw_str text = m->text;
+	if (text.n == 0 || strchr("()^$", text.p[0]))
+		return 0;
+	if (text.p[0] == '%' && text.n > 1 && strchr("bf0123456789", text.p[1]))
+		return 0;
+	size_t end = item_end(m, 0);
+	bool may_be_absent = end && end < text.n && strchr("*?-", text.p[end]);
+	return may_be_absent ? 0 : end;
+}
+
+/* The next place, from `at` on, where the first item (if there is one) matches; beyond the subject if
+ * there is none. */
+static size_t next_start(struct mw_pattern *m, size_t at, size_t first, int need)
+{
+	if (!first || at >= m->subject.n)
+		return first ? m->subject.n + 1 : at;
+	if (need >= 0) {
+		const char *p = memchr(m->subject.p + at, need, m->subject.n - at);
+		return p ? (size_t)(p - m->subject.p) : m->subject.n + 1;
+	}
+	while (at < m->subject.n && !matches(m, at, 0, first) && !m->fault)
+		at++;
+	return at < m->subject.n ? at : m->subject.n + 1;
 }
 
 bool mw_pattern_next(struct mw_pattern *m, size_t *at, size_t *end)
 {
-	char c;
-	bool skip = first_byte(m->text, &c);
-	for (size_t i = *at; i <= m->subject.n; i++) {
-		if (skip) {
-			const char *p =
-			    i < m->subject.n ? memchr(m->subject.p + i, c, m->subject.n - i) : NULL;
-			if (!p)
-				return false;
-			i = (size_t)(p - m->subject.p);
-		}
+	size_t first = first_item(m), i = *at;
+	int need = need_at(m, 0);
+	while (!m->fault && (i = next_start(m, i, first, need)) <= m->subject.n) {
 		*at = i;
-		if (mw_pattern_at(m, i, end))
+		if (mw_pattern_at(m, i++, end))
 			return true;
-		if (m->fault)
-			return false;
 	}
 	return false;
 }

@@ -11,8 +11,10 @@
 
 enum {
 	MW_PATTERN_CAPTURES = 32,
+	MW_PATTERN_SETS = 8,      /* that are remembered */
 	MW_PATTERN_POINTS = 256,  /* places to come back to: a quantifier or a capture each */
-	MW_PATTERN_STEPS = 200000 /* a call's budget beyond one step for each byte of the subject */
+	MW_PATTERN_STEPS = 200000, /* a call's budget … */
+	MW_PATTERN_BYTE_STEPS = 100 /* … and what each byte of the subject adds to it */
 };
 
 enum {
@@ -25,13 +27,23 @@ struct mw_capture {
 	ptrdiff_t n; /* length, or one of the two above */
 };
 
+/* A set of the pattern, and once it has been asked for often, its answer for each byte. */
+struct mw_pattern_set {
+	size_t from, end; /* in the pattern */
+	unsigned asked;
+	uint64_t bits[4];
+};
+
 struct mw_pattern {
 	struct mw_str subject, text;
 	size_t steps;      /* left */
+	bool (*over)(void); /* asked now and then: must it end now, as if no steps were left? Or NULL */
 	bool exhausted;    /* the fault is that the steps are used up */
 	const char *fault; /* what is wrong, in words; NULL: nothing */
 	size_t n_captures;
 	struct mw_capture captures[MW_PATTERN_CAPTURES];
+	size_t n_sets;
+	struct mw_pattern_set sets[MW_PATTERN_SETS];
 };
 
 /* Both are borrowed as long as m is used. */

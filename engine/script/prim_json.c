@@ -41,6 +41,7 @@ static void open_json(lua_State *L, struct mw_run *run)
 	(void)run;
 	lua_pushcfunction(L, luaopen_mwjson);
 	lua_call(L, 0, 1);
+	mw_convert_limit(L, mw_guard_expired);
 	lua_getfield(L, -1, "null");
 	lua_setfield(L, -3, "null");
 	lua_getfield(L, -1, "array");

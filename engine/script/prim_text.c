@@ -14,10 +14,17 @@ static struct mw_str check_str(lua_State *L, int idx)
 	return mw_strn(p, n);
 }
 
+static void init(struct mw_pattern *m, struct mw_str subject, struct mw_str pattern)
+{
+	mw_pattern_init(m, subject, pattern);
+	m->over = mw_guard_expired;
+}
+
 /* ---- captures ---- */
 
 MW_NORETURN static void raise_fault(lua_State *L, const struct mw_pattern *m)
 {
+	mw_guard_check(L);
 	mw_raise(L, m->exhausted ? MW_CODE_PATTERN_STEPS : MW_CODE_PATTERN, "%s: \"%.*s\"%s",
 	    m->fault, (int)MW_MIN(m->text.n, 60u), m->text.p,
 	    m->exhausted ? "; mw.text.contains(s, words) is quick on any text" : "");
@@ -95,7 +102,7 @@ static int search(lua_State *L, bool find)
 		return find_plain(L, s, pattern, at);
 	struct mw_pattern m;
 	bool anchored = take_anchor(&pattern);
-	mw_pattern_init(&m, s, pattern);
+	init(&m, s, pattern);
 	if (!(anchored ? mw_pattern_at(&m, at, &end) : mw_pattern_next(&m, &at, &end))) {
 		if (m.fault)
 			raise_fault(L, &m);
@@ -128,7 +135,7 @@ static int next_match(lua_State *L)
 		      text = mw_raise_str(L, lua_upvalueindex(3));
 	size_t at = (size_t)lua_tonumber(L, lua_upvalueindex(4)), end;
 	struct mw_pattern m;
-	mw_pattern_init(&m, s, text);
+	init(&m, s, text);
 	if (at > s.n || !mw_pattern_next(&m, &at, &end)) {
 		if (at <= s.n && m.fault)
 			raise_fault(L, &m);
@@ -242,25 +249,21 @@ static void add_replacement(lua_State *L, struct substitution *sub, size_t at, s
 static size_t substitute(lua_State *L, struct substitution *sub, size_t most, bool anchored)
 {
 	struct mw_str s = sub->m.subject;
-	size_t at = 0, end, n = 0;
-	while (n < most) {
-		bool hit = mw_pattern_at(&sub->m, at, &end);
-		if (sub->m.fault)
-			raise_fault(L, &sub->m);
-		if (hit) {
-			n++;
-			add_replacement(L, sub, at, end);
-		}
-		if (hit && end > at)
-			at = end;
-		else if (at < s.n)
-			add(L, sub, s.p + at++, 1);
-		else
+	size_t done = 0, at = 0, end, n = 0;
+	while (n < most && at <= s.n && !(anchored && n)) {
+		bool hit = anchored ? mw_pattern_at(&sub->m, at, &end)
+		                    : mw_pattern_next(&sub->m, &at, &end);
+		if (!hit)
 			break;
-		if (anchored)
-			break;
+		n++;
+		add(L, sub, s.p + done, at - done);
+		add_replacement(L, sub, at, end);
+		done = end;
+		at = end > at ? end : end + 1;
 	}
-	add(L, sub, s.p + at, s.n - at);
+	if (sub->m.fault)
+		raise_fault(L, &sub->m);
+	add(L, sub, s.p + done, s.n - done);
 	return n;
 }
 
@@ -277,7 +280,7 @@ int mw_prim_text_gsub(lua_State *L)
 	lua_settop(L, 3);
 	struct substitution sub = {.run = mw_run_of(L), .ceiling = MW_RUN_TEXT + s.n};
 	bool anchored = take_anchor(&pattern);
-	mw_pattern_init(&sub.m, s, pattern);
+	init(&sub.m, s, pattern);
 	luaL_buffinit(L, &sub.out);
 	size_t n = substitute(L, &sub, most > 0 ? (size_t)MW_MIN(most, 1e15) : 0, anchored);
 	luaL_pushresult(&sub.out);

@@ -171,13 +171,20 @@ static void say_what(struct mw_run *run)
 		say_error(run, "an error value that is not a string was raised");
 }
 
+/* A long body takes its time to look through, whatever is looked for. */
+static uint32_t budget_us(const struct mw_run *run)
+{
+	enum { PER_KIB = 10, MOST = 50000 };
+	size_t kib = run->call ? run->call->body.n >> 10 : 0;
+	return hooks[run->hook].budget_us + (uint32_t)MW_MIN(kib * PER_KIB, (size_t)MOST);
+}
+
 static void say_stopped(struct mw_run *run)
 {
 	snprintf(run->error, sizeof(run->error),
 	    "%s: MW%d stopped here: %s may take %g ms of processor time and took more",
 	    mw_guard_where(run->all->guard), MW_CODE_STOPPED,
-	    run->loading ? "loading" : mw_run_hook_name(run->hook),
-	    hooks[run->hook].budget_us / 1000.0);
+	    run->loading ? "loading" : mw_run_hook_name(run->hook), budget_us(run) / 1000.0);
 }
 
 static void say_memory(struct mw_run *run)
@@ -263,7 +270,7 @@ bool mw_run_finish(struct mw_run *run, int nargs, void (*after)(lua_State *L, st
 {
 	struct mw_policies *all = run->all;
 	run->after = after;
-	mw_guard_enter(all->guard, all->L, hooks[run->hook].budget_us);
+	mw_guard_enter(all->guard, all->L, budget_us(run));
 	int status = lua_pcall(all->L, nargs + 1, 0, FLOOR_HANDLER);
 	mw_guard_leave(all->guard);
 	run->generation++; /* handles of this run are stale from here on */

@@ -44,6 +44,18 @@ struct mw_policy {
 	struct mw_throttle errors, logs;
 };
 
+/* One member of a document that hooks walk over, such as its messages: where every so manieth item of
+ * it begins, so that a look at the next one need not begin with the first (document.c). */
+struct mw_marks {
+	const char *text; /* the document; NULL: no marks */
+	char name[24];    /* the member's */
+	uint32_t generation;
+	unsigned changes;
+	struct mw_json member;
+	size_t count, stride;
+	size_t at[1024];
+};
+
 struct mw_run {
 	struct mw_policies *all;
 	struct mw_policy *policy; /* whose code runs */
@@ -62,6 +74,7 @@ struct mw_run {
 	uint64_t now_us, wall_us;
 	void (*after)(lua_State *L, struct mw_run *run);
 	struct mw_journal journal;
+	struct mw_marks marks;
 	/* what it decided, if it returned normally */
 	struct mw_decision decision;
 	struct mw_plan *plan;

@@ -9,6 +9,7 @@ import pytest
 
 from calls import answered_by, check_whole, chunks, counts, policy, seconds_between, target, text_of
 from harness import anthropic, in_turn, model, openai, patience, silence, stream, wait, wait_for
+from harness.waiting import SLOWNESS
 
 
 # ----------------------------------------------------------------------------------------------------------- admit
@@ -128,6 +129,38 @@ def test_a_body_that_rewrite_spoils_is_not_sent(ruled, good):
     answer = gw.chat()
     assert answer.status == 400 and "'messages' must be an array" in answer.error["message"]
     assert "policy" in answer.error["message"] and not good.requests
+
+
+def long_for(n):
+    """As long as a hook's time allows: a sanitized binary has no more of it."""
+    return int(n / SLOWNESS)
+
+
+@pytest.mark.parametrize("body", [
+    [{"role": "user", "content": "some words, " * 8}] * long_for(300),
+    [{"role": "user", "content": "The quick brown fox, joe@example.com, jumps over 12 lazy dogs. " * long_for(400)}],
+    [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * long_for(8e6)}},
+                                  {"type": "text", "text": "what is it?"}]}],
+], ids=["300 messages", "a long prompt", "a large image"])
+def test_a_guard_can_look_through_a_long_call(ruled, good, body):
+    gw = ruled("""
+        function P.admit(req)
+          for i = 1, req.n_messages do
+            if mw.text.contains(req:text(i), "forbidden") then return mw.reject { message = "no" } end
+          end
+        end
+        function P.rewrite(req)
+          local all = req:get("messages")
+          for _, message in ipairs(all) do
+            if type(message.content) == "string" then
+              message.content = message.content:gsub("[%w%.%-_%+]+@[%w%-]+%.[%w%.%-]+", "[mail]")
+            end
+          end
+          req:set("messages", all)
+        end""", "guard")
+    assert gw.post("/v1/chat/completions", {"model": "m", "messages": body}).status == 200, gw.log
+    assert "joe@example.com" not in json.dumps(good.request.json)
+    assert len(good.request.json["messages"]) == len(body)
 
 
 # -------------------------------------------------------------------------------------------------------- fallbacks

@@ -88,6 +88,53 @@ static void a_policy_that_is_bound_elsewhere_is_not_asked(void **state)
 	world_free(w);
 }
 
+/* ---- walking over a body ---- */
+
+/* More messages than there are marks for; each says its own number. */
+static struct mw_str many_messages(struct world *w, unsigned n)
+{
+	struct mw_buf b;
+	mw_buf_init(&b, 1 << 20);
+	mw_buf_addz(&b, "{\"model\":\"gpt\",\"tools\":[ 7 , 8 ],\"messages\":[");
+	for (unsigned i = 1; i <= n; i++)
+		mw_buf_addf(&b, "%s {\"role\":\"user\",\"content\":\"%u\"}", i > 1 ? " ," : "", i);
+	mw_buf_addz(&b, " ] }");
+	struct mw_str text = mw_arena_dup(w->call.arena, mw_buf_str(&b));
+	mw_buf_deinit(&b);
+	return text;
+}
+
+static void every_message_is_found_whatever_was_asked_before(void **state)
+{
+	(void)state;
+	static const unsigned counts[] = {1, 2, 1023, 1024, 1025, 2049};
+	struct mw_decision d;
+	struct world *w = world_of_hook("guard", "rewrite",
+	    "local n, last = req.n_messages, math.min(req.n_messages, 1100) "
+	    "for i = 1, last do assert(req:text(i) == tostring(i)) end "
+	    "for i = last, 1, -7 do assert(req:get('messages.' .. i .. '.content') == tostring(i)) "
+	    "end "
+	    "assert(req:text(-1) == tostring(n) and req:text(-n) == '1' and req:text(n) == "
+	    "tostring(n)) "
+	    "assert(not req:text(n + 1) and not req:text(-n - 1) and not req:text(0)) "
+	    "assert(req:get('tools.2') == 8 and req:get('tools.-1') == 8 and not "
+	    "req:get('tools.3')) "
+	    "assert(#req:get('messages') == n and not req:get('messages.x') and not "
+	    "req:get('a.1')) "
+	    "for i = 1, n < 9 and 5 or 0 do " /* each change is seen, though its text may lie where an older one lay */
+	    "req:set('messages.1.content', 'new' .. i) assert(req:text(1) == 'new' .. i) "
+	    "req:set('messages.' .. n + i, { role = 'user', content = 'more' }) "
+	    "assert(req.n_messages == n + i and req:text(-1) == 'more' and #req:get('tools') == 2) "
+	    "end");
+	for (size_t i = 0; i < MW_LEN(counts); i++) {
+		w->call.body = many_messages(w, counts[i]);
+		mw_hook_rewrite(w->policies, &w->call, &d);
+		if (d.verdict != MW_GO)
+			fail_msg("%u messages: the log says why", counts[i]);
+	}
+	world_free(w);
+}
+
 /* ---- what a hook sets ---- */
 
 static void edits_take_effect_when_the_hook_returns(void **state)
@@ -387,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(any_other_policy_that_fails_is_passed_over),
 	    cmocka_unit_test(the_first_that_decides_wins),
 	    cmocka_unit_test(a_policy_that_is_bound_elsewhere_is_not_asked),
+	    cmocka_unit_test(every_message_is_found_whatever_was_asked_before),
 	    cmocka_unit_test(edits_take_effect_when_the_hook_returns),
 	    cmocka_unit_test(a_hook_that_fails_leaves_nothing_behind),
 	    cmocka_unit_test(each_policy_sees_what_the_one_before_it_set),
