@@ -217,12 +217,14 @@ static const struct mw_env_ops main_env = {.now = main_now, .wall = main_wall};
 
 /* ---- --check ------------------------------------------------------------------------------- */
 
-/* Loads the policies once, on this thread, as a worker would. */
-static bool check_policies(struct program *p, struct mw_err *err)
+/* Loads the policies once, on this thread, as a worker would; their names and versions. */
+static bool check_policies(struct program *p, struct mw_buf *names, struct mw_err *err)
 {
 	struct mw_guard *guard = mw_guard_new(p->house.watchdog);
 	struct mw_policies *policies =
 	    mw_policies_new(&p->env, guard, p->house.stats, p->bundle, err);
+	if (policies)
+		mw_policies_describe(policies, names);
 	mw_policies_free(policies);
 	mw_guard_free(guard);
 	return policies;
@@ -234,17 +236,20 @@ static int check(struct program *p)
 	const char *name = p->options.config  ? p->options.config
 	                   : p->options.model ? p->options.model
 	                                      : "the embedded defaults";
-	if (!check_policies(p, &err)) {
-		fprintf(stderr, "moonweir: %s\n", err.text);
-		return 1;
-	}
+	struct mw_buf names;
+	mw_buf_init(&names, 1 << 20);
 	const struct mw_settings *s = p->bundle->settings;
 	size_t n_models = 0;
 	for (size_t i = 0; i < s->n_models; i++)
 		n_models += s->models[i].n_targets > 0;
-	printf("%s: good. %zu models, %zu targets, %zu policies.\n", name, n_models, s->n_targets,
-	    s->n_policies);
-	return 0;
+	bool good = check_policies(p, &names, &err);
+	if (good)
+		printf("%s: good. %zu models, %zu targets. Policies, in order: %.*s.\n", name,
+		    n_models, s->n_targets, MW_FMT(mw_buf_str(&names)));
+	else
+		fprintf(stderr, "moonweir: %s\n", err.text);
+	mw_buf_deinit(&names);
+	return good ? 0 : 1;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */

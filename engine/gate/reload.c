@@ -18,8 +18,9 @@ struct mw_reload {
 	struct mw_house *house;
 	struct mw_mailbox *mailbox; /* the workers' answers */
 	struct mw_bundle *bundle;   /* in place */
-	struct mw_bundle
-	    *watched; /* the last that was read, in place or refused: its files are looked at */
+	struct mw_settings
+	    *watched;           /* the last that could be read, in place or refused: their files
+	                                and their policies' are looked at */
 	struct mw_bundle *next; /* being prepared; NULL when no reload is under way */
 	uint64_t stamp;         /* of the files as they were last read, good or bad */
 	mw_reload_read_fn read;
@@ -131,13 +132,14 @@ static void refuse(struct mw_reload *r, const struct mw_err *err)
 	mw_metrics_add(cells, MW_METRIC_RELOAD_ERRORS, 0, 1);
 }
 
-/* Looks at the files of what has just been read from now on. `before` is the stamp of those that were
- * watched until now, from before the reading: what changed meanwhile is read once more. */
-static void watch(struct mw_reload *r, uint64_t before)
+/* Looks at the files of these settings from now on, also of policies that could not be read. `before` is
+ * the stamp of those that were watched until now, from before the reading: what changed meanwhile is read
+ * once more. */
+static void watch(struct mw_reload *r, struct mw_settings *settings, uint64_t before)
 {
 	bool still = mw_bundle_stamp(r->watched) == before;
-	mw_bundle_unref(r->watched);
-	r->watched = mw_bundle_ref(r->next);
+	mw_settings_unref(r->watched);
+	r->watched = mw_settings_ref(settings);
 	r->stamp = still ? mw_bundle_stamp(r->watched) : before;
 }
 
@@ -152,14 +154,15 @@ void mw_reload_now(struct mw_reload *r)
 	}
 	r->stamp = mw_bundle_stamp(r->watched);
 	struct mw_settings *settings = r->read(r->arg, &err);
-	if (settings)
+	if (settings) {
 		r->next = mw_bundle_read(settings, mw_reload_shipped, &err);
+		watch(r, settings, r->stamp);
+	}
 	mw_settings_unref(settings);
 	if (!r->next) {
 		refuse(r, &err);
 		return;
 	}
-	watch(r, r->stamp);
 	r->missing = r->house->n_workers;
 	for (size_t i = 0; i < r->house->n_workers; i++)
 		mw_worker_prepare(r->house->workers[i], r->next, answer, r);
@@ -181,8 +184,8 @@ struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
 	r->house = house;
 	r->mailbox = mw_mailbox_new(loop);
 	r->bundle = mw_bundle_ref(bundle);
-	r->watched = mw_bundle_ref(bundle);
-	r->stamp = mw_bundle_stamp(bundle);
+	r->watched = mw_settings_ref(bundle->settings);
+	r->stamp = mw_bundle_stamp(r->watched);
 	r->read = read;
 	r->arg = arg;
 	mw_timer_init(&r->timer, look, r);
@@ -198,7 +201,7 @@ void mw_reload_free(struct mw_reload *r)
 	mw_mailbox_free(r->mailbox);
 	mw_bundle_unref(r->next);
 	mw_bundle_unref(r->bundle);
-	mw_bundle_unref(r->watched);
+	mw_settings_unref(r->watched);
 	mw_mem_free(r->fault);
 	mw_mem_free(r);
 }

@@ -241,6 +241,15 @@ static size_t count_extra(const struct mw_attempt *at)
 	return n;
 }
 
+/* Does hook attempt set a header of this name itself? */
+static bool is_replaced(const struct mw_attempt *at, struct mw_str name)
+{
+	for (const struct mw_extra_header *h = at->headers; h; h = h->next)
+		if (mw_str_ieq(h->header.name, name))
+			return true;
+	return false;
+}
+
 static void fill_request(struct mw_walk *walk, struct mw_exchange_request *request)
 {
 	struct mw_call *call = &walk->call;
@@ -250,7 +259,8 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 	    call->arena, (door->n_headers + count_extra(&walk->attempt) + 1) * sizeof(*headers));
 	headers[n++] = (struct mw_header){MW_STR("Content-Type"), MW_STR("application/json")};
 	for (size_t i = 0; i < door->n_headers; i++)
-		headers[n++] = door->headers[i];
+		if (!is_replaced(&walk->attempt, door->headers[i].name))
+			headers[n++] = door->headers[i];
 	for (const struct mw_extra_header *h = walk->attempt.headers; h; h = h->next)
 		headers[n++] = h->header;
 	*request = (struct mw_exchange_request){
@@ -334,7 +344,8 @@ enum mw_next mw_step_send(struct mw_walk *walk)
 		const struct mw_plan_step *step = walk->waiting;
 		walk->waiting = NULL;
 		if (!step) {
-			step = next_step(walk);
+			/* where a hook wants the same target again, that it cools is its own affair */
+			step = walk->retry_wait_us ? walk->plan_step : next_step(walk);
 			uint64_t pause = step ? pause_before(walk, step) : 0;
 			walk->retry_wait_us = 0;
 			if (!step || too_long(walk, pause))

@@ -48,6 +48,16 @@ static enum mw_next go_on(struct mw_walk *walk)
 	return MW_STEP_BACK;
 }
 
+/* A policy does not want this answer, or failure. */
+static enum mw_next go_on_without(struct mw_walk *walk)
+{
+	if (walk->attempt.ok)
+		walk->fault = (struct mw_fault){.code = MW_ERR_UPSTREAM,
+		    .message = MW_STR(
+			"a policy refused the answer, and no further attempt could be made")};
+	return go_on(walk);
+}
+
 static enum mw_next deliver_whole(struct mw_walk *walk)
 {
 	struct mw_policies *policies = mw_walk_policies(walk);
@@ -99,9 +109,8 @@ static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
 	if (walk->call.attempts >= MOST_ATTEMPTS)
 		return by_default(walk);
 	walk->retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
-	walk->plan_at--;
 	walk->plan_attempts--;
-	return go_on(walk);
+	return go_on_without(walk);
 }
 
 static enum mw_next by_hook(struct mw_walk *walk, const struct mw_decision *d)
@@ -110,11 +119,7 @@ static enum mw_next by_hook(struct mw_walk *walk, const struct mw_decision *d)
 	case MW_ACCEPT:
 		return walk->attempt.ok ? deliver_whole(walk) : give_up(walk);
 	case MW_NEXT:
-		if (walk->attempt.ok)
-			walk->fault = (struct mw_fault){.code = MW_ERR_UPSTREAM,
-			    .message = MW_STR(
-				"a policy refused the answer, and there is no further target")};
-		return go_on(walk);
+		return go_on_without(walk);
 	case MW_RETRY:
 		return retry(walk, d->wait_us);
 	case MW_FAIL:

@@ -10,6 +10,8 @@
 #include "script/prim.h"
 #include "script/sandbox.h"
 
+#include <stdlib.h>
+
 enum { API = 1 };
 
 static const char *const kinds[] = {
@@ -180,23 +182,38 @@ int mw_load_policy(lua_State *L)
 /* ---- files ---- */
 
 /* Pushes the file as a function in the policy's environment. */
+/* Raises what Lua says of a file, which is "file:line: why" with the end of a long file's path. */
+MW_NORETURN static void not_lua(lua_State *L, const struct mw_bundle_file *file)
+{
+	char place[MW_RAISE_PLACE];
+	const char *text = lua_tostring(L, -1), *sentence = mw_raise_sentence(text);
+	const char *line = sentence - MW_MIN(sentence - text, 2); /* at the ": " behind it */
+	while (line > text && line[-1] >= '0' && line[-1] <= '9')
+		line--;
+	snprintf(place, sizeof(place), "%.*s:%d", (int)MW_MIN(file->path.n, 140u), file->path.p,
+	    MW_MAX(atoi(line), 1));
+	mw_raise_at(L, place, MW_CODE_SYNTAX, "%s", sentence);
+}
+
 static void push_file(lua_State *L, struct mw_run *run, const struct mw_bundle_file *file)
 {
 	char place[MW_RAISE_PLACE];
+	struct mw_str text = file->text;
+	if (text.n && text.p[0] == '\033') {
+		/* crafted bytecode could do anything */
+		snprintf(
+		    place, sizeof(place), "%.*s:1", (int)MW_MIN(file->path.n, 140u), file->path.p);
+		mw_raise_at(
+		    L, place, MW_CODE_SYNTAX, "this is bytecode; a policy is loaded from its text");
+	}
 	lua_pushliteral(L, "@");
 	lua_pushlstring(L, file->path.p, file->path.n);
 	lua_concat(L, 2);
-	/* only text: crafted bytecode could do anything */
-	int status = luaL_loadbufferx(
-	    L, file->text.p ? file->text.p : "", file->text.n, lua_tostring(L, -1), "t");
+	int status = luaL_loadbufferx(L, text.p ? text.p : "", text.n, lua_tostring(L, -1), "t");
 	if (status == LUA_ERRMEM)
 		lua_error(L);
-	if (status != 0) {
-		const char *text = lua_tostring(L, -1), *sentence = mw_raise_sentence(text);
-		snprintf(place, sizeof(place), "%.*s",
-		    sentence > text ? (int)(sentence - text) - 2 : 0, text);
-		mw_raise_at(L, place, MW_CODE_SYNTAX, "%s", sentence);
-	}
+	if (status != 0)
+		not_lua(L, file);
 	lua_remove(L, -2);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, run->policy->environment);
 	lua_setfenv(L, -2);

@@ -11,6 +11,7 @@
  */
 #include "script/run.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <lauxlib.h>
@@ -150,11 +151,17 @@ static void place_nearby(struct mw_run *run)
 	lua_pop(L, 1);
 }
 
+/* Lua puts "file:line: " before an error, but shortens a long file to "...its end". */
+static bool has_place(const char *text, const char *sentence)
+{
+	return sentence > text && !mw_str_starts(mw_str(text), MW_STR("..."));
+}
+
 static void say_error(struct mw_run *run, const char *text)
 {
 	const char *sentence = mw_raise_sentence(text);
 	bool coded = strncmp(sentence, "MW", 2) == 0 && sentence[2] >= '1' && sentence[2] <= '9';
-	int n_place = (int)(sentence - text);
+	int n_place = has_place(text, sentence) ? (int)(sentence - text) : 0;
 	if (n_place == 0)
 		place_nearby(run);
 	snprintf(run->error, sizeof(run->error), "%.*s%s%s%s%s", n_place, text,
@@ -199,10 +206,39 @@ static void say_memory(struct mw_run *run)
 	mw_vm_relieve(all->vm, mw_run_now(run));
 }
 
+/* "file:line: MWnnn" of the present error. */
+static uint64_t fault_of(const struct mw_run *run)
+{
+	size_t n = (size_t)(mw_raise_sentence(run->error) - run->error) + strlen("MW100");
+	return mw_hash_stable(mw_strn(run->error, MW_MIN(n, strlen(run->error))));
+}
+
+/* The same fault is told of once in a while: it comes with every call. */
+static bool has_been_told(struct mw_run *run)
+{
+	enum { AGAIN_US = 10000000 };
+	struct mw_told *told = run->policy->told, *oldest = told;
+	uint64_t what = fault_of(run), now = mw_run_now(run);
+	for (size_t i = 0; i < MW_LEN(run->policy->told); i++) {
+		if (told[i].what == what && now < told[i].at_us + AGAIN_US)
+			return true;
+		if (told[i].at_us < oldest->at_us)
+			oldest = &told[i];
+	}
+	*oldest = (struct mw_told){what, now};
+	return false;
+}
+
 static void report(struct mw_run *run)
 {
 	unsigned held;
-	if (run->loading || !mw_run_may_say(run, &run->policy->errors, &held))
+	if (run->loading)
+		return;
+	if (has_been_told(run)) {
+		run->policy->errors.held++;
+		return;
+	}
+	if (!mw_run_may_say(run, &run->policy->errors, &held))
 		return;
 	if (held)
 		mw_log(MW_LOG_WARN, "policy", "%.*s: %u errors more were not logged",

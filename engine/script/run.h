@@ -29,6 +29,11 @@ struct mw_throttle {
 	unsigned said, held;
 };
 
+/* Faults that were told of lately, by place and code. */
+struct mw_told {
+	uint64_t what, at_us;
+};
+
 struct mw_policy {
 	const struct mw_bundle_policy *source;
 	struct mw_str name; /* from the manifest; until that is read, the settings' */
@@ -42,6 +47,7 @@ struct mw_policy {
 	int made;           /* what mw.policy returned; LUA_NOREF: not called yet */
 	int declared;       /* the manifest's params */
 	struct mw_throttle errors, logs;
+	struct mw_told told[8];
 };
 
 /* One member of a document that hooks walk over, such as its messages: where every so manieth item of

@@ -264,14 +264,14 @@ static void add_folder(uint64_t *stamp, struct mw_arena *a, struct mw_str folder
 		    stamp, mw_arena_printf(a, "%.*s/%.*s", MW_FMT(folder), MW_FMT(l->names[i])));
 }
 
-uint64_t mw_bundle_stamp(const struct mw_bundle *b)
+uint64_t mw_bundle_stamp(const struct mw_settings *s)
 {
 	uint64_t stamp = 0;
 	struct mw_arena *scratch = mw_arena_new();
-	for (size_t i = 0; i < b->settings->n_files; i++)
-		add_stamp(&stamp, mw_str(b->settings->files[i]));
-	for (size_t i = 0; i < b->n_policies; i++) {
-		struct mw_str path = b->policies[i].ref->path;
+	for (size_t i = 0; i < s->n_files; i++)
+		add_stamp(&stamp, mw_str(s->files[i]));
+	for (size_t i = 0; i < s->n_policies; i++) {
+		struct mw_str path = s->policies[i].path;
 		if (path.n && is_folder(path.p))
 			add_folder(&stamp, scratch, path);
 		else if (path.n)

@@ -40,8 +40,8 @@ struct mw_bundle *mw_bundle_read(
 struct mw_bundle *mw_bundle_ref(struct mw_bundle *b);
 void mw_bundle_unref(struct mw_bundle *b); /* takes NULL; any thread */
 
-/* A number that changes when a file that the bundle or its settings were read from has changed
- * (size, time or inode), for the watcher. Main thread. */
-uint64_t mw_bundle_stamp(const struct mw_bundle *b);
+/* A number that changes when a file that the settings were read from, or one of a policy that they
+ * name, comes, goes or changes (size, time or inode), for the watcher. Main thread. */
+uint64_t mw_bundle_stamp(const struct mw_settings *s);
 
 #endif

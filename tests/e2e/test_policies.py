@@ -356,6 +356,12 @@ def test_attempt_changes_this_attempt_only(ruled, upstream):
     assert "x-first" not in second.headers and "temperature" not in second.json and second.json["seed"] == 1
 
 
+def test_a_header_that_attempt_sets_takes_the_place_of_ours(ruled, good):
+    gw = ruled('function P.attempt(req, at) at:set_header("Authorization", "Bearer mine") end')
+    assert gw.chat().status == 200
+    assert good.request.headers["authorization"] == "Bearer mine"
+
+
 def test_attempt_sees_the_body_of_the_provider(ruled, upstream):
     up = upstream(anthropic.chat("hello"))
     gw = ruled('function P.attempt(req, at) at:set("metadata", { user_id = at.dialect .. at:get("max_tokens") }) end',
@@ -393,6 +399,23 @@ def test_result_retries_what_the_gateway_would_not(ruled, upstream):
         end""", models=[model("m", up)])
     assert gw.chat().content == "hello"
     assert 0.11 <= seconds_between(up.requests) <= patience(0.4)
+
+
+def test_a_retry_goes_to_the_same_target_though_it_cools(ruled, upstream, good):
+    up = upstream(in_turn(openai.error(429), openai.chat("after all")))
+    gw = ruled("""
+        function P.route(req, ups) return ups end
+        function P.result(req, at, res) if res.status == 429 then return mw.retry { after_ms = 10 } end end""",
+               models=[target("a", up), target("b", good)])
+    answer = gw.chat()
+    assert (answer.content, answer.headers["x-litellm-model-id"]) == ("after all", "a")
+
+
+def test_a_retry_that_would_take_too_long_is_none(ruled, good):
+    gw = ruled("function P.result(req, at, res) return mw.retry { after_ms = 120000 } end")
+    answer = gw.chat()
+    assert answer.status == 502 and "a policy refused the answer" in answer.error["message"]
+    assert len(good.requests) == 1
 
 
 def test_result_cannot_retry_for_ever(ruled, upstream):

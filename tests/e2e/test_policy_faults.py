@@ -6,7 +6,7 @@ import time
 import pytest
 
 from calls import check_memory, check_whole, counts, policy, together
-from harness import patience, run
+from harness import model, patience, run
 
 
 def test_a_guard_that_fails_closes_the_door(ruled, good):
@@ -107,6 +107,26 @@ def test_misuse_is_told_with_its_place(ruled, case):
     assert re.search(r"MW\d{3}", line.group(2)), line.group(0)
 
 
+def test_the_same_fault_is_told_once(ruled):
+    gw = ruled("function P.admit(req)\n  if req:text(1) == 'a' then error('no a') end\n  local x = req.modle\nend")
+    for text in "abab" * 20:
+        assert gw.chat(text).status == 200
+    counts(gw, "moonweir_policy_errors_total", 80)
+    told = [line for line in gw.log.splitlines() if "error policy" in line]
+    assert 2 <= len(told) <= 4, told                      # once for each of two workers at the most
+    assert {re.search(r"mine\.lua:(\d+)", line).group(1) for line in told} == {"3", "4"}
+
+
+def test_a_fault_in_a_file_far_down_names_its_whole_path(gateway, good):
+    path = "a-folder-with-a-long-name/mine.lua"           # below the test's own folder: more than Lua shows
+    gw = gateway({"model_list": [model("m", good)], "policies": [{"path": path}]},
+                 files={path: policy("function P.admit(req)\n  local x = req:tag('none') + 1\nend", "guard")})
+    assert gw.chat().status == 503
+    gw.wait_log(re.escape(gw.folder + "/" + path) + ":3: MW100")
+    gw.write(path, "local x = = 1")
+    gw.wait_log(re.escape(gw.folder + "/" + path) + ":1: MW401")
+
+
 BROKEN = {
     "syntax": ("function P.admit(req\nend", r"mine\.lua:3: "),
     "no policy": ("do return 5 end", r"mine\.lua.*policy"),
@@ -116,18 +136,28 @@ BROKEN = {
     "endless init": ("function P.init(p) while true do end end", r"mine\.lua:2: "),
     "endless load": ("while true do end", r"mine\.lua:2: "),
     "require": ('require "nothing"', r"mine\.lua:2: .*nothing"),
+    "bytecode": ("\x1bLJ\x02", r"mine\.lua:1: MW401 this is bytecode"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_policy_is_refused_at_the_start(tmp_path, case):
     text, said = BROKEN[case]
-    (tmp_path / "mine.lua").write_text(policy(text))
+    (tmp_path / "mine.lua").write_text(text if case == "bytecode" else policy(text))
     (tmp_path / "config.yaml").write_text("model_list:\n  - model_name: m\n    litellm_params: {model: demo/echo}\n"
                                           "policies:\n  - path: mine.lua\n")
     code, out, err = run("--check", "--config", str(tmp_path / "config.yaml"))
     assert code == 1
     assert re.search(said, err), err
+
+
+def test_check_names_the_policies(tmp_path):
+    (tmp_path / "mine.lua").write_text(policy(""))
+    (tmp_path / "config.yaml").write_text("model_list:\n  - model_name: m\n    litellm_params: {model: demo/echo}\n"
+                                          "policies:\n  - path: mine.lua\n")
+    code, out, err = run("--check", "--config", str(tmp_path / "config.yaml"))
+    assert code == 0, err
+    assert re.search(r"1 models, 1 targets\. Policies, in order: mine@[0-9a-f]{7}, simple-shuffle@[0-9a-f]{7}\.", out), out
 
 
 def test_prompts_and_keys_do_not_get_into_the_log_by_a_fault(ruled):

@@ -167,6 +167,35 @@ def test_a_new_policy_that_was_refused_is_taken_once_it_is_mended(gateway, upstr
     assert gw.chat().content == "mended"
 
 
+@pytest.mark.parametrize("path", ["new.lua", "new"], ids=["file", "folder"])
+def test_a_policy_that_comes_after_the_settings_that_name_it_is_taken(gateway, upstream, path):
+    up = upstream(openai.chat("plain"))
+    gw = gateway(settings(model("m", up)))
+    refused(gw, lambda: gw.write("config.yaml", json.dumps(settings(model("m", up), policies=[{"path": path}]))))
+    reloaded(gw, lambda: gw.write(path if path.endswith(".lua") else path + "/policy.lua", answering("there")))
+    assert gw.chat().content == "there"
+
+
+def test_a_folder_that_is_swapped_as_kubernetes_does_it_is_noticed(gateway, upstream):
+    gw = gateway(settings(model("m", upstream(openai.chat())), policies=[{"path": "mounted"}]),
+                 files={"mounted/..one/policy.lua": answering("one"), "mounted/..two/policy.lua": answering("two"),
+                        "mounted/policy.lua": answering("none")})
+    link = lambda to, name: os.symlink(to, os.path.join(gw.folder, "mounted", name))
+
+    def mount():
+        link("..one", "..data")
+        link("..data/policy.lua", "new")
+        os.replace(os.path.join(gw.folder, "mounted/new"), os.path.join(gw.folder, "mounted/policy.lua"))
+
+    def swap():
+        link("..two", "..data_tmp")
+        os.replace(os.path.join(gw.folder, "mounted/..data_tmp"), os.path.join(gw.folder, "mounted/..data"))
+    reloaded(gw, mount)
+    assert gw.chat().content == "one"
+    reloaded(gw, swap)
+    assert gw.chat().content == "two"
+
+
 def test_settings_with_another_set_of_files_are_read_once(gateway, upstream):
     up = upstream(openai.chat())
     gw = gateway(settings(model("m", up)), files={"mine.lua": answering("one")})

@@ -276,7 +276,7 @@ static void a_loop_of_links_ends(void **state)
 
 static void assert_changed(const struct mw_bundle *b, uint64_t *stamp, bool expected)
 {
-	uint64_t now = mw_bundle_stamp(b);
+	uint64_t now = mw_bundle_stamp(b->settings);
 	assert_int_equal(now != *stamp, expected);
 	*stamp = now;
 }
@@ -290,7 +290,7 @@ static void a_change_shows_in_the_stamp(void **state)
 	write_text("config.yaml", "a");
 	write_text("p/policy.lua", "one");
 	struct mw_bundle *b = good("p", NULL);
-	uint64_t stamp = mw_bundle_stamp(b);
+	uint64_t stamp = mw_bundle_stamp(b->settings);
 	assert_changed(b, &stamp, false);
 	write_text("p/policy.lua", "longer");
 	assert_changed(b, &stamp, true);
@@ -322,7 +322,7 @@ static void a_single_file_is_watched(void **state)
 	(void)state;
 	write_text("mine.lua", "return 1");
 	struct mw_bundle *b = good("mine.lua", NULL);
-	uint64_t stamp = mw_bundle_stamp(b);
+	uint64_t stamp = mw_bundle_stamp(b->settings);
 	write_text("mine.lua", "return 12");
 	assert_changed(b, &stamp, true);
 	mw_bundle_unref(b);

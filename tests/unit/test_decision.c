@@ -300,16 +300,40 @@ static void run_many(struct world *w)
 	run_admit(w);
 }
 
+static int count(const char *text, const char *part)
+{
+	int n = 0;
+	while ((text = strstr(text, part)))
+		text++, n++;
+	return n;
+}
+
 static void errors_are_logged_so_many_a_second(void **state)
 {
 	(void)state;
-	struct world *w = world_of_hook("observe", "admit", "error('again')");
+	/* each at a place of its own */
+	struct world *w =
+	    world_of_hook("observe", "admit", "error('f' .. mw.random.int(1e9) .. ':1: again', 0)");
 	const char *said = error_of(w, run_many);
-	int lines = 0;
-	for (const char *p = said; (p = strstr(p, "again")); p++)
-		lines++;
-	assert_int_equal(lines, 11);
+	assert_int_equal(count(said, "again"), 11);
 	assert_contains(said, "mine: 40 errors more were not logged");
+	world_free(w);
+}
+
+static void run_for_long(struct world *w)
+{
+	run_many(w);
+	w->now += 10000000;
+	run_admit(w);
+}
+
+static void the_same_error_is_logged_once_in_ten_seconds(void **state)
+{
+	(void)state;
+	struct world *w = world_of_hook("observe", "admit", "error('again')");
+	const char *said = error_of(w, run_for_long);
+	assert_int_equal(count(said, "again"), 2);
+	assert_contains(said, "mine: 50 errors more were not logged");
 	world_free(w);
 }
 
@@ -414,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(a_spoilt_decision_does_no_harm),
 	    cmocka_unit_test(mistakes_are_told_with_place_and_code),
 	    cmocka_unit_test(errors_are_logged_so_many_a_second),
+	    cmocka_unit_test(the_same_error_is_logged_once_in_ten_seconds),
 	    cmocka_unit_test(route_gives_a_candidate_a_list_or_a_plan),
 	    cmocka_unit_test(a_plan_carries_its_numbers),
 	    cmocka_unit_test(nil_asks_the_next_policy),
