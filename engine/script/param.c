@@ -276,15 +276,22 @@ void mw_param_push(lua_State *L, struct mw_run *run)
 	int p = lua_gettop(L);
 	take_values(L, run, p);
 	take_defaults(L, p - 1, p);
-	lua_createtable(L, 0, 3);
+	lua_createtable(L, 0, 1);
 	lua_pushlightuserdata(L, run);
 	lua_pushvalue(L, p - 1);
 	lua_pushcclosure(L, read_missing, 2);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, p);
+	/* hooks get an empty table in front of the values, so that they cannot overwrite one */
+	lua_newtable(L);
+	lua_createtable(L, 0, 3);
+	lua_pushvalue(L, p);
 	lua_setfield(L, -2, "__index");
 	mw_run_push(L, run, write_param);
 	lua_setfield(L, -2, "__newindex");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
-	lua_setmetatable(L, p);
-	lua_remove(L, p - 1);
+	lua_setmetatable(L, -2);
+	lua_replace(L, p - 1);
+	lua_settop(L, p - 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The environment of policies. It is built, not cut down: what is not named here is not there.
+ * The environment of policies. It is built, not cut down: what is not named here is not there. Libraries
+ * are behind empty tables in the same way as the globals.
  *
  *   environment {}  --__index-->  globals: copies of the template, and what the policy declares
  *        |                           |
@@ -102,6 +103,11 @@ static int write_global(lua_State *L)
 	return 0;
 }
 
+static bool is_ours(const char *path)
+{
+	return strncmp(path, "mw", 2) == 0;
+}
+
 /* Upvalue 2: the path of the table, "mw.random". */
 static int no_member(lua_State *L)
 {
@@ -113,33 +119,51 @@ static int no_member(lua_State *L)
 	    mw_raise_nearest_key(L, 1, name).text);
 }
 
-static int no_assignment(lua_State *L)
+/* Upvalues: the path of the table, and what is behind it. A file may add to a library of Lua's, as to
+ * the globals; mw is ours. */
+static int write_member(lua_State *L)
 {
-	mw_raise(L, MW_CODE_GLOBAL_WRITE, "%s cannot be given new members",
-	    lua_tostring(L, lua_upvalueindex(2)));
+	const char *path = lua_tostring(L, lua_upvalueindex(2));
+	if (is_ours(path))
+		mw_raise(L, MW_CODE_GLOBAL_WRITE, "%s cannot be changed", path);
+	if (!mw_run_of(L)->loading)
+		mw_raise(L, MW_CODE_GLOBAL_WRITE,
+		    "%s cannot be changed in a hook; what one call does is not for the next", path);
+	lua_rawset(L, lua_upvalueindex(3));
+	return 0;
 }
 
-static void push_named(lua_State *L, struct mw_run *run, const char *path, lua_CFunction fn)
+/* Replaces the table on top of the stack by an empty one in front of it. */
+static void put_behind(lua_State *L, struct mw_run *run, const char *path)
 {
+	lua_newtable(L);
+	lua_createtable(L, 0, 3);
+	lua_pushvalue(L, -3);
+	lua_setfield(L, -2, "__index");
 	lua_pushlightuserdata(L, run);
 	lua_pushstring(L, path);
-	lua_pushcclosure(L, fn, 2);
+	lua_pushvalue(L, -5);
+	lua_pushcclosure(L, write_member, 3);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	lua_replace(L, -2);
 }
 
 /* Makes the table on top of the stack raise on what it does not have. */
 static void make_strict(lua_State *L, struct mw_run *run, const char *path)
 {
-	lua_createtable(L, 0, 3);
-	push_named(L, run, path, no_member);
+	lua_createtable(L, 0, 1);
+	lua_pushlightuserdata(L, run);
+	lua_pushstring(L, path);
+	lua_pushcclosure(L, no_member, 2);
 	lua_setfield(L, -2, "__index");
-	push_named(L, run, path, no_assignment);
-	lua_setfield(L, -2, "__newindex");
-	lua_pushboolean(L, 0);
-	lua_setfield(L, -2, "__metatable");
 	lua_setmetatable(L, -2);
 }
 
-/* Pushes a copy of the table on top of the stack, and of the tables in it; `path` is its name. */
+/* Pushes a copy of the table on top of the stack, and of the tables in it; `path` is its name, empty for
+ * that of the globals. */
 static void push_copy(lua_State *L, struct mw_run *run, const char *path)
 {
 	int from = lua_gettop(L);
@@ -160,8 +184,10 @@ static void push_copy(lua_State *L, struct mw_run *run, const char *path)
 		}
 		lua_rawset(L, from + 1);
 	}
-	if (strncmp(path, "mw", 2) == 0)
+	if (is_ours(path))
 		make_strict(L, run, path);
+	if (path[0])
+		put_behind(L, run, path);
 }
 
 void mw_sandbox_push(lua_State *L, struct mw_run *run)

@@ -178,6 +178,19 @@ static void hooks_get_the_settings_values(void **state)
 	    "7 0.5 hard false 2");
 }
 
+static void hooks_cannot_overwrite_them(void **state)
+{
+	struct world *w = *state;
+	struct mw_decision d;
+	world_add(w,
+	    DECLARED "function P.admit(req, p) local ok = pcall(function() p.limit = 7 end) "
+		     "return mw.answer{ text = tostring(ok) .. ' ' .. p.limit } end" WORLD_TAIL)
+	    ->params = MW_STR("{\"limit\":3}");
+	assert_true(world_load(w));
+	mw_hook_admit(w->policies, &w->call, &d);
+	assert_true(mw_str_is(d.text, "false 3"));
+}
+
 static void and_the_defaults_for_what_is_not_set(void **state)
 {
 	assert_string_equal(params_seen(*state, ""), "10 nil soft true nil");
@@ -323,6 +336,7 @@ int main(void)
 	    cmocka_unit_test(what_is_wrong_is_said_with_file_line_and_code),
 	    cmocka_unit_test(parameters_are_checked_against_the_manifest),
 	    cmocka_unit_test_setup_teardown(hooks_get_the_settings_values, open_world, close_world),
+	    cmocka_unit_test_setup_teardown(hooks_cannot_overwrite_them, open_world, close_world),
 	    cmocka_unit_test_setup_teardown(
 		and_the_defaults_for_what_is_not_set, open_world, close_world),
 	    cmocka_unit_test_setup_teardown(
