@@ -5,6 +5,7 @@
 -- event).
 
 local json = require "mwjson"
+local lib = require "mwlib"
 local chat = require "chat"
 local faults = require "faults"
 local mend = require "mend"
@@ -22,19 +23,12 @@ for word in ([[SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAG
 	IMAGE_RECITATION MODEL_ARMOR JAILBREAK]]):gmatch("%S+") do
 	REASONS[word] = "content_filter"
 end
--- The answer went wrong: with nothing in it, it is none.
-local BROKEN = {}
-for word in ([[MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE
-	MALFORMED_RESPONSE OTHER FINISH_REASON_UNSPECIFIED]]):gmatch("%S+") do
-	BROKEN[word] = true
-end
-
 -- Some endpoints tell the first few by number.
 local NUMBERED = { "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER" }
 
 local function word_of(reason)
 	reason = given(reason)
-	return faults.text(NUMBERED[reason] or reason)
+	return reason ~= "FINISH_REASON_UNSPECIFIED" and faults.text(NUMBERED[reason] or reason) or nil
 end
 
 -- A word that is none of Gemini's two good ones is kept as native_finish_reason.
@@ -46,13 +40,15 @@ local function finish_of(word, called)
 	return reason, word ~= "STOP" and word ~= "MAX_TOKENS" and word or nil
 end
 
+-- An answer went wrong that says nothing and ends for none of the known reasons (MALFORMED_FUNCTION_CALL, OTHER,
+-- NO_IMAGE …): it is none.
 local function broken_off(word, message)
 	local words = faults.text(given(message))
 	words = words and ": " .. faults.excerpt(words) or ""
-	return faults.broken(("the provider broke the answer off (%s)%s"):format(word, words))
+	return faults.broken(("the provider broke the answer off (%s)%s"):format(word or "no reason", words))
 end
 
-local function audio_of(details)
+local function audio_tokens(details)
 	local sum = 0
 	for _, row in chat.items(given(details)) do
 		if type(row) == "table" and row.modality == "AUDIO" then
@@ -71,7 +67,8 @@ local function fill_usage(flat, counts)
 	flat.reasoning = thought
 	flat.audio_in, flat.audio_out = 0, 0
 	if counts.promptTokensDetails or counts.candidatesTokensDetails then
-		flat.audio_in, flat.audio_out = audio_of(counts.promptTokensDetails), audio_of(counts.candidatesTokensDetails)
+		flat.audio_in = audio_tokens(counts.promptTokensDetails)
+		flat.audio_out = audio_tokens(counts.candidatesTokensDetails)
 	end
 	return flat
 end
@@ -164,29 +161,59 @@ local function signature_of(part)
 	return type(part.thoughtSignature) == "string" and part.thoughtSignature ~= "" and part.thoughtSignature or nil
 end
 
-local function image_of(blob)
-	local mime = type(blob.mimeType) == "string" and blob.mimeType or "application/octet-stream"
-	local data = type(blob.data) == "string" and blob.data or ""
+-- Bytes that a part holds inline, as text in base64, and their type.
+local function blob_of(part)
+	local blob = part.inlineData
+	return type(blob.data) == "string" and blob.data or "",
+		type(blob.mimeType) == "string" and blob.mimeType or "application/octet-stream"
+end
+
+local function image_of(data, mime)
 	return { type = "image_url", image_url = { url = ("data:%s;base64,%s"):format(mime, data) } }
 end
 
--- What else a candidate tells, under the names of its own.
-local function notes_of(candidate)
-	local notes
-	for name, key in pairs { groundingMetadata = "grounding_metadata", citationMetadata = "citation_metadata",
-		urlContextMetadata = "url_context_metadata" } do
-		if type(candidate[name]) == "table" and next(candidate[name]) ~= nil then
-			notes = notes or {}
-			notes[key] = candidate[name]
-		end
-	end
-	return notes
+-- Sound in OpenAI's form. Google keeps none, so nobody can ask for it again.
+local function audio_of(data)
+	return { id = "audio_" .. lib.random_hex(24), data = data, expires_at = lib.now(), transcript = "" }
+end
+
+local function is_sound(mime)
+	return mime:find("^audio/") ~= nil
 end
 
 local function parts_of(candidate)
 	local content = candidate.content
 	local parts = type(content) == "table" and content.parts
 	return type(parts) == "table" and parts or {}
+end
+
+-- What else a candidate tells, and what Google's own tools did, under names that LiteLLM's users know.
+local NOTES = { groundingMetadata = "grounding_metadata", citationMetadata = "citation_metadata",
+	urlContextMetadata = "url_context_metadata" }
+local DEEDS = { executableCode = "code_execution", codeExecutionResult = "code_execution",
+	toolCall = "server_side_tool_invocations", toolResponse = "server_side_tool_invocations" }
+
+local function has_notes(candidate)
+	return candidate.groundingMetadata ~= nil or candidate.citationMetadata ~= nil
+		or candidate.urlContextMetadata ~= nil
+end
+
+local function notes_of(candidate)
+	local notes = {}
+	for name, key in pairs(NOTES) do
+		if type(candidate[name]) == "table" and next(candidate[name]) ~= nil then
+			notes[key] = candidate[name]
+		end
+	end
+	for _, part in ipairs(parts_of(candidate)) do
+		for name, key in pairs(DEEDS) do
+			if type(part) == "table" and type(part[name]) == "table" then
+				notes[key] = notes[key] or json.array {}
+				table.insert(notes[key], part)
+			end
+		end
+	end
+	return next(notes) ~= nil and notes or nil
 end
 
 local function block_reason(body)
@@ -217,12 +244,17 @@ local function add_part(said, part)
 		local list = part.thought == true and said.reasoning or said.text
 		list[#list + 1] = part.text
 	elseif type(part.inlineData) == "table" then
-		said.images[#said.images + 1] = image_of(part.inlineData)
+		local data, mime = blob_of(part)
+		if is_sound(mime) then
+			said.sound[#said.sound + 1] = lib.base64_decode(data)
+		else
+			said.images[#said.images + 1] = image_of(data, mime)
+		end
 	end
 end
 
 local function choice_of(candidate, position)
-	local said = { text = {}, reasoning = {}, calls = {}, images = {} }
+	local said = { text = {}, reasoning = {}, calls = {}, images = {}, sound = {} }
 	for _, part in ipairs(parts_of(candidate)) do
 		if type(part) == "table" then
 			add_part(said, part)
@@ -230,7 +262,8 @@ local function choice_of(candidate, position)
 	end
 	local text, reasoning = table.concat(said.text), table.concat(said.reasoning)
 	local word = word_of(candidate.finishReason)
-	if BROKEN[word] and text == "" and not said.calls[1] and not said.images[1] then
+	local other = said.calls[1] or said.images[1] or said.sound[1]
+	if not REASONS[word] and text == "" and not other then
 		return nil, broken_off(word, candidate.finishMessage)
 	end
 	local reason, native = finish_of(word, said.calls[1])
@@ -245,9 +278,10 @@ local function choice_of(candidate, position)
 		logprobs = logprobs_of(given(candidate.logprobsResult)) or json.null,
 		message = {
 			role = "assistant", refusal = json.null, provider_specific_fields = fields,
-			content = (text ~= "" or not (said.calls[1] or said.images[1])) and text or json.null,
+			content = (text ~= "" or not other) and text or json.null,
 			reasoning_content = reasoning ~= "" and reasoning or nil,
 			tool_calls = said.calls[1] and said.calls or nil, images = said.images[1] and said.images or nil,
+			audio = said.sound[1] and audio_of(lib.base64_encode(table.concat(said.sound))) or nil,
 		},
 	}
 end
@@ -344,7 +378,7 @@ end
 function Decoder:is_usual(reply)
 	local candidate = type(reply.candidates) == "table" and reply.candidates[1]
 	if not self.started or type(candidate) ~= "table" or reply.candidates[2] ~= nil
-		or given(candidate.finishReason) ~= nil or candidate.logprobsResult ~= nil then
+		or given(candidate.finishReason) ~= nil or candidate.logprobsResult ~= nil or has_notes(candidate) then
 		return false
 	end
 	local parts = parts_of(candidate)
@@ -360,44 +394,75 @@ function Decoder:is_usual(reply)
 	return true
 end
 
-local function part_events(out, known, part, logprobs)
-	local index, signature = known.index, signature_of(part)
-	if type(part.functionCall) == "table" then
-		out[#out + 1] = { kind = "tool", index = index, slot = known.calls, id = mend.call_id(part.functionCall.id),
-			name = name_of(part.functionCall), arguments = arguments_of(part.functionCall), signature = signature }
-		known.calls = known.calls + 1
-		return
-	elseif type(part.text) == "string" then
-		if part.text ~= "" or logprobs then
-			local thought = part.thought == true
-			out[#out + 1] = { kind = thought and "reasoning" or "text", index = index, text = part.text,
-				logprobs = not thought and logprobs or nil }
-		end
-	elseif type(part.inlineData) == "table" then
-		out[#out + 1] = { kind = "extra", index = index, fields = { images = json.array { image_of(part.inlineData) } } }
+local function tool_event(known, part)
+	known.calls = known.calls + 1
+	return { kind = "tool", index = known.index, slot = known.calls - 1, id = mend.call_id(part.functionCall.id),
+		name = name_of(part.functionCall), arguments = arguments_of(part.functionCall), signature = signature_of(part) }
+end
+
+local function extra_event(known, fields)
+	return { kind = "extra", index = known.index, fields = fields }
+end
+
+-- A piece of audio is a part of the one sound of its choice.
+local function blob_event(known, part)
+	local data, mime = blob_of(part)
+	if not is_sound(mime) then
+		return extra_event(known, { images = json.array { image_of(data, mime) } })
 	end
+	local sound = audio_of(data)
+	known.sound = known.sound or sound.id
+	sound.id = known.sound
+	return extra_event(known, { audio = sound })
+end
+
+local function part_events(out, known, part)
+	if type(part.functionCall) == "table" then
+		out[#out + 1], known.content = tool_event(known, part), true
+		return
+	elseif type(part.text) == "string" and part.text ~= "" then
+		local thought = part.thought == true
+		out[#out + 1] = { kind = thought and "reasoning" or "text", index = known.index, text = part.text }
+		known.content = known.content or not thought
+	elseif type(part.inlineData) == "table" then
+		out[#out + 1], known.content = blob_event(known, part), true
+	end
+	local signature = signature_of(part)
 	if signature then
-		local fields = { provider_specific_fields = { thought_signature = signature } }
-		out[#out + 1] = { kind = "extra", index = index, fields = fields }
+		out[#out + 1] = extra_event(known, { provider_specific_fields = { thought_signature = signature } })
 	end
 end
 
+-- The candidate's text carries the log probabilities; where there is none, an empty one does.
+local function add_logprobs(out, first, index, logprobs)
+	for i = first, #out do
+		if out[i].kind == "text" then
+			out[i].logprobs = logprobs
+			return
+		end
+	end
+	out[#out + 1] = { kind = "text", index = index, text = "", logprobs = logprobs }
+end
+
 local function candidate_events(out, known, candidate)
-	local before = #out
-	local logprobs = logprobs_of(given(candidate.logprobsResult))
+	local first = #out + 1
 	for _, part in ipairs(parts_of(candidate)) do
 		if type(part) == "table" then
-			part_events(out, known, part, logprobs)
-			logprobs = nil
+			part_events(out, known, part)
 		end
+	end
+	local logprobs = logprobs_of(given(candidate.logprobsResult))
+	if logprobs then
+		add_logprobs(out, first, known.index, logprobs)
 	end
 	local notes = notes_of(candidate)
 	if notes then
-		out[#out + 1] = { kind = "extra", index = known.index, fields = { provider_specific_fields = notes } }
+		out[#out + 1] = extra_event(known, { provider_specific_fields = notes })
 	end
-	known.content = known.content or #out > before
 	known.reason = word_of(candidate.finishReason) or known.reason
-	known.message = given(candidate.finishMessage) or known.message
+	if known.reason and not REASONS[known.reason] and not known.content then
+		out[#out + 1] = { kind = "error", fault = broken_off(known.reason, candidate.finishMessage) }
+	end
 end
 
 function Decoder:event(_, data)
@@ -450,8 +515,6 @@ function Decoder:finish()
 	for _, known in ipairs(self.order) do
 		if known.blocked and not known.reason then
 			out[#out + 1] = { kind = "finish", index = known.index, reason = "content_filter", native = known.blocked }
-		elseif BROKEN[known.reason] and not known.content then
-			out[#out + 1] = { kind = "error", fault = broken_off(known.reason, known.message) }
 		else
 			local reason, native = finish_of(known.reason, known.calls > 0)
 			out[#out + 1] = { kind = "finish", index = known.index, reason = reason, native = native }
