@@ -335,6 +335,9 @@ function chat.effort_fault(effort)
 end
 
 function chat.choice_fault(word)
+	if word == "named" then
+		return faults.missing("tool_choice.function")
+	end
 	return faults.not_allowed("tool_choice", word, '"auto", "none", "required" or a function')
 end
 

@@ -327,30 +327,48 @@ local function subset_choices(out, node, state, depth)
 	end
 end
 
+-- Of values it takes only words, and no empty one; others leave their type.
 local function subset_values(out, node, kind)
 	local values = node.const ~= nil and { node.const } or given(node.enum)
-	if not is_array(values) or (kind and kind ~= "string") then
+	if not is_array(values) then
 		return
 	end
-	local list = json.array {}
+	local list, other = json.array {}, nil
 	for _, value in ipairs(values) do
-		if type(value) == "string" then
-			list[#list + 1] = value
-		elseif value == json.null then
+		if value == json.null then
 			out.nullable = true
+		elseif type(value) == "string" and value ~= "" then
+			list[#list + 1] = value
+		elseif type(value) == "number" then
+			other = (other == "NUMBER" or value % 1 ~= 0) and "NUMBER" or "INTEGER"
+		elseif type(value) == "boolean" then
+			other = "BOOLEAN"
 		end
 	end
-	if list[1] then
+	out.type = out.type or other
+	if list[1] and (not kind or kind == "string") then
 		out.type, out.enum, out.format = "STRING", list, "enum"
 	end
 end
 
-function subset(node, state, depth)
-	state.left = state.left - 1
-	if not is_object(node) or state.left < 0 or depth > MOST_DEPTH then
-		return { type = "STRING" }
+-- A node of several types, as a choice of nodes; nil where it has one.
+local function by_type(node)
+	local choices, nulls = json.array {}, 0
+	for _, kind in chat.items(given(node.type)) do
+		local choice = {}
+		for name, value in pairs(node) do
+			choice[name] = value
+		end
+		choice.type, choice.description = kind, nil
+		choices[#choices + 1] = choice
+		nulls = nulls + (kind == "null" and 1 or 0)
 	end
+	return #choices - nulls > 1 and { anyOf = choices, description = node.description } or nil
+end
+
+local function subset_node(node, state, depth)
 	node = flattened(node, state.root, 0)
+	node = by_type(node) or node
 	local out, kind, nullable = {}, type_of(node)
 	out.type = kind and kind:upper() or nil
 	out.nullable = nullable or nil
@@ -376,9 +394,27 @@ function subset(node, state, depth)
 	return out
 end
 
+-- What refers to itself ends in an object of any kind.
+function subset(node, state, depth)
+	state.left = state.left - 1
+	if not is_object(node) or state.left < 0 or depth > MOST_DEPTH then
+		return { type = "STRING" }
+	end
+	local referent = referred(state.root, given(node["$ref"]))
+	if not referent then
+		return subset_node(node, state, depth)
+	elseif state.within[referent] then
+		return { type = "OBJECT", description = given(node.description) or given(referent.description) }
+	end
+	state.within[referent] = true
+	local out = subset_node(node, state, depth)
+	state.within[referent] = nil
+	return out
+end
+
 -- A copy in the part of OpenAPI that every Gemini takes: no $ref, const, oneOf, allOf or lists of types.
 function schema.subset(node)
-	return subset(node, { root = node, left = MOST_NODES }, 0)
+	return subset(node, { root = node, left = MOST_NODES, within = {} }, 0)
 end
 
 -- An object schema with something in it? Gemini wants no `parameters` for a function without any.

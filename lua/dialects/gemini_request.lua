@@ -4,7 +4,9 @@
 -- - System messages at the beginning become systemInstruction (text of the first turn where a model takes
 --   none); later ones text of the user's turn. Results of tools make a turn of their own.
 -- - The result of a tool needs the function's name, which is looked up from the call; text is wrapped as
---   {"result": text}, an object of JSON goes as it is.
+--   {"result": text}, an object of JSON goes as it is. Results go in the order of their calls: older models
+--   know them by nothing else.
+-- - Addresses of images and files are left to Google to fetch, with the type that their name tells.
 -- - Signatures of calls go back where they were. Newer models refuse a call without one: where a client has
 --   lost it, the placeholder that Google documents stands in.
 -- - JSON Schemas go as they are to models that take them (2.5 and later), else cut down to OpenAPI's part.
@@ -24,7 +26,7 @@ local KNOWN = {}
 for name in ([[model messages stream max_tokens max_completion_tokens temperature top_p top_k topK n seed stop tools
 	tool_choice response_format reasoning_effort thinking service_tier logprobs top_logprobs presence_penalty
 	frequency_penalty modalities audio safety_settings safetySettings cachedContent cached_content generationConfig
-	generation_config labels]]):gmatch("%S+") do
+	generation_config toolConfig tool_config web_search_options]]):gmatch("%S+") do
 	KNOWN[name] = true
 end
 
@@ -52,15 +54,17 @@ local function mime_of(name)
 	return MIME[(name:gsub("[?#].*$", ""):match("%.(%w+)$") or ""):lower()]
 end
 
--- Bytes that came inline, or an address for Google to fetch.
-local function media(url, mime, guess)
-	local found, data = chat.data_url(url)
-	if found then
-		return { inlineData = { mimeType = found == "image/jpg" and "image/jpeg" or found, data = data } }
-	elseif url:find("^https?://[%w.]*youtube%.com/") or url:find("^https?://youtu%.be/") then
-		return { fileData = { fileUri = url, mimeType = mime } }
+-- Google knows the type of what lies with it.
+local OWN = { "^https?://[%w.]*youtube%.com/", "^https?://youtu%.be/", "^files/",
+	"^https://generativelanguage%.googleapis%.com/.*files/" }
+
+local function is_own(url)
+	for _, pattern in ipairs(OWN) do
+		if url:find(pattern) then
+			return true
+		end
 	end
-	return { fileData = { fileUri = url, mimeType = mime or mime_of(url) or guess } }
+	return false
 end
 
 local function at(state, i)
@@ -69,6 +73,20 @@ end
 
 local function missing(state, i, name)
 	fail(state, faults.missing(at(state, i) .. "." .. name))
+end
+
+local UNTYPED = "application/octet-stream"
+
+-- Bytes that came inline, or an address for Google to fetch.
+local function media(state, i, url, mime, guess)
+	local found, data = chat.data_url(url)
+	if found then
+		found = found == UNTYPED and (mime or guess) or found
+		return { inlineData = { mimeType = found == "image/jpg" and "image/jpeg" or found, data = data } }
+	elseif url:find("^data:") then
+		fail(state, faults.new("BAD_REQUEST", at(state, i) .. ": a data URL must be data:TYPE;base64,…", at(state, i)))
+	end
+	return { fileData = { fileUri = url, mimeType = mime or (not is_own(url) and (mime_of(url) or guess) or nil) } }
 end
 
 local part_of = {}
@@ -90,7 +108,7 @@ local function image(name, guess)
 			return nil
 		end
 		local mime = type(value) == "table" and type(value.format) == "string" and value.format or nil
-		return media(url, mime, guess)
+		return media(state, i, url, mime, guess)
 	end
 end
 part_of.image_url = image("image_url", "image/jpeg")
@@ -110,11 +128,11 @@ function part_of.file(state, i, part)
 	local mime = type(file.format) == "string" and file.format or file.filename and mime_of(file.filename)
 	if file.file_data then
 		if file.file_data:find("^%a+:") then
-			return media(file.file_data, mime or nil, "application/pdf")
+			return media(state, i, file.file_data, mime or nil, "application/pdf")
 		end
 		return { inlineData = { mimeType = mime or "application/pdf", data = file.file_data } }
 	elseif file.file_id then
-		return media(file.file_id, mime or nil, "application/pdf")
+		return media(state, i, file.file_id, mime or nil, "application/pdf")
 	end
 	missing(state, i, "file.file_data")
 	return nil
@@ -193,6 +211,8 @@ function role_of.assistant(state, message)
 		local called = call["function"]
 		if called then
 			state.names[call.id] = called.name
+			state.n_calls = state.n_calls + 1
+			state.places[call.id] = state.n_calls
 			local id = state.traits.signatures and call.id or nil
 			parts[#parts + 1] = {
 				functionCall = { name = called.name, args = chat.arguments_of(call), id = id },
@@ -240,15 +260,47 @@ function role_of.tool(state, message)
 	push(state, "user", parts, "results")
 end
 
-local function converse(state, messages)
-	for i, message in ipairs(messages) do
-		state.message = i
-		local add = role_of[message.role]
-		if not add then
-			fail(state, chat.role_fault(i, message.role))
-			return
-		end
+local function add_message(state, i, message)
+	state.message = i
+	local add = role_of[message.role]
+	if add then
 		add(state, message)
+	else
+		fail(state, chat.role_fault(i, message.role))
+	end
+end
+
+-- The results from message `first` on, as their calls came. Gives the last one's position.
+local function add_results(state, messages, first)
+	local order, i = {}, first
+	while messages[i] and messages[i].role == "tool" do
+		order[#order + 1] = { i = i, place = state.places[messages[i].tool_call_id or ""] or 0 }
+		i = i + 1
+	end
+	table.sort(order, function(a, b)
+		if a.place ~= b.place then
+			return a.place < b.place
+		end
+		return a.i < b.i
+	end)
+	for _, result in ipairs(order) do
+		add_message(state, result.i, messages[result.i])
+	end
+	return i - 1
+end
+
+local function converse(state, messages)
+	local i = 1
+	while messages[i] and not state.fault do
+		if messages[i].role == "tool" then
+			i = add_results(state, messages, i)
+		else
+			add_message(state, i, messages[i])
+		end
+		i = i + 1
+	end
+	if state.fault then
+		return
 	end
 	if not state.contents[1] then
 		push(state, "user", state.system, "text")
@@ -301,7 +353,8 @@ local function add_choice(state, how, name, out)
 	if not mode then
 		fail(state, chat.choice_fault(how))
 	elseif mode ~= "AUTO" then
-		out.toolConfig = { functionCallingConfig = { mode = mode, allowedFunctionNames = name and json.array { name } } }
+		out.toolConfig = out.toolConfig or {}
+		out.toolConfig.functionCallingConfig = { mode = mode, allowedFunctionNames = name and json.array { name } }
 	end
 end
 
@@ -321,6 +374,11 @@ local function add_tools(state, body, out)
 			end
 		end
 	end
+	if body.web_search_options then
+		list[#list + 1] = { googleSearch = json.object() }
+	end
+	local own = chat.given(body.toolConfig) or chat.given(body.tool_config)
+	out.toolConfig = chat.is_object(own) and own or nil
 	if declarations[1] then
 		table.insert(list, 1, { functionDeclarations = declarations })
 		add_choice(state, how, name, out)
@@ -409,8 +467,12 @@ local function add_modalities(body, config, unsupported)
 	if list[1] and not (list[1] == "TEXT" and #list == 1) then
 		config.responseModalities = list
 	end
-	if body.audio and type(body.audio.voice) == "string" then
-		config.speechConfig = { voiceConfig = { prebuiltVoiceConfig = { voiceName = body.audio.voice } } }
+	local audio = body.audio or {}
+	if type(audio.voice) == "string" then
+		config.speechConfig = { voiceConfig = { prebuiltVoiceConfig = { voiceName = audio.voice } } }
+	end
+	if chat.given(audio.format) and audio.format ~= "pcm16" then
+		unsupported[#unsupported + 1] = "audio.format" -- it speaks nothing else
 	end
 end
 
@@ -452,7 +514,6 @@ local TIERS = { flex = "flex", priority = "priority", standard = "standard" }
 local function add_rest(body, out, unsupported)
 	out.safetySettings = chat.given(body.safetySettings) or chat.given(body.safety_settings)
 	out.cachedContent = chat.given(body.cachedContent) or chat.given(body.cached_content)
-	out.labels = chat.given(body.labels)
 	local tier = body.service_tier
 	if tier and tier ~= "auto" and tier ~= "default" then
 		out.serviceTier = TIERS[tier]
@@ -465,7 +526,7 @@ end
 local ORDER = json.order { "systemInstruction", "contents", "tools", "toolConfig", "generationConfig" }
 
 function request.encode(body, ctx)
-	local state = { traits = models.gemini(ctx.model), contents = {}, system = {}, names = {} }
+	local state = { traits = models.gemini(ctx.model), contents = {}, system = {}, names = {}, places = {}, n_calls = 0 }
 	local unsupported = chat.unknown(body, KNOWN)
 	local out = {}
 	converse(state, body.messages)
