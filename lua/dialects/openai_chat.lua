@@ -372,12 +372,17 @@ function Decoder:event(name, data)
 	return out
 end
 
+-- The answer broke off with nothing in it.
+local function is_broken_off(choice)
+	return mend.is_broken(choice.reason) and not choice.content
+end
+
 function Decoder:whole()
 	if self.ended then
 		return true
 	end
 	for _, choice in ipairs(self.order) do
-		if not choice.reason then
+		if not choice.reason or is_broken_off(choice) then
 			return false
 		end
 	end
@@ -394,7 +399,7 @@ local function finish_events(out, choice)
 			out[#out + 1] = { kind = "arguments", index = choice.index, slot = call.slot, text = "{}" }
 		end
 	end
-	if mend.is_broken(choice.reason) and not choice.content then
+	if is_broken_off(choice) then
 		local words = ("the provider broke the answer off (%s)"):format(choice.reason)
 		out[#out + 1] = { kind = "error", fault = faults.broken(words) }
 		return
