@@ -324,7 +324,19 @@ static bool head_fits(const struct mw_json *top, const char *object)
 	       tier_fits(top[SERVICE_TIER]);
 }
 
-/* Embeddings: as many as there are, in the coding that was asked for. */
+/* A vector in the coding that was asked for. Servers write null for what is no number, and then for all of
+ * them: a look at the first one will do. */
+static bool vector_fits(struct mw_json v, bool base64)
+{
+	struct mw_str name;
+	struct mw_json first;
+	size_t at = 0;
+	if (base64)
+		return filled(v);
+	return v.kind == MW_JSON_ARRAY && mw_json_next(v, &at, &name, &first) &&
+	       first.kind == MW_JSON_NUMBER;
+}
+
 static bool data_fits(struct mw_json data, bool base64)
 {
 	if (data.kind != MW_JSON_ARRAY)
@@ -333,8 +345,7 @@ static bool data_fits(struct mw_json data, bool base64)
 	struct mw_str name;
 	struct mw_json row;
 	for (size_t at = 0; mw_json_next(data, &at, &name, &row); any = true)
-		if (mw_json_get(row, MW_STR("embedding")).kind !=
-		    (base64 ? MW_JSON_STRING : MW_JSON_ARRAY))
+		if (!vector_fits(mw_json_get(row, MW_STR("embedding")), base64))
 			return false;
 	return any;
 }

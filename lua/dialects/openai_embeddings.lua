@@ -30,20 +30,30 @@ function dialect.encode_request(body, ctx)
 	return body
 end
 
-local function vector(row, base64)
-	local value = row.embedding
-	if type(value) == "string" then
-		local bytes = lib.base64_decode(value)
-		return bytes and (base64 and value or lib.floats_decode(bytes))
-	elseif not chat.is_array(value) then
-		return nil
-	end
-	for _, number in ipairs(value) do
-		if type(number) ~= "number" then
+-- Numbers as they are, those with more digits than a double has as the nearest; nil for what is none.
+local function plain(list)
+	for i, value in ipairs(list) do
+		if type(value) == "userdata" and value ~= json.null then
+			value = tonumber(tostring(value))
+			list[i] = value
+		end
+		if type(value) ~= "number" or value - value ~= 0 then
 			return nil
 		end
 	end
-	return base64 and lib.base64_encode(lib.floats_encode(value)) or value
+	return list
+end
+
+-- An embedding as numbers or in base64; nil where there is none.
+local function vector(row, base64)
+	local value = row.embedding
+	local bytes = type(value) == "string" and lib.base64_decode(value)
+	local numbers = bytes and lib.floats_decode(bytes) or chat.is_array(value) and value
+	numbers = numbers and numbers[1] ~= nil and plain(numbers)
+	if not numbers then
+		return nil
+	end
+	return base64 and (bytes and value or lib.base64_encode(lib.floats_encode(numbers))) or numbers
 end
 
 -- ctx.base64: the client asked for base64.
@@ -64,9 +74,7 @@ function dialect.decode_reply(body, ctx)
 	end
 	body.object = "list"
 	local flat = usage.of_openai(body.usage)
-	if flat then
-		body.usage = { prompt_tokens = flat.prompt, total_tokens = flat.prompt }
-	end
+	body.usage = flat and { prompt_tokens = flat.prompt, total_tokens = flat.prompt }
 	return body, flat
 end
 
