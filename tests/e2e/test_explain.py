@@ -293,6 +293,7 @@ def test_an_unknown_model_is_not_described(gateway, upstream):
     for path, status in (("nope", 404), ("x" * 5000, 404), ("a/b", 404), ("b%20", 404), ("%00", 400), ("b%2", 400)):
         answer = gw.get("/v1/models/" + path)
         assert answer.status == status and answer.error and len(answer.body) < 1000
+        assert status == 400 or "nearest known: 'b'" in answer.error["message"]
 
 
 def test_health_is_answered_as_litellm_does(gateway, upstream):
