@@ -130,6 +130,8 @@ function faults.of_text(status, text)
 	elseif text:find("^%s*<") then
 		local title = text:match("<[tT][iI][tT][lL][eE]>%s*(.-)%s*</")
 		words = "a page of HTML" .. (title and (": " .. faults.excerpt(title)) or "")
+	elseif status < 400 then
+		words = "no stream of events: " .. faults.excerpt(faults.cut(text, 200))
 	else
 		words = faults.excerpt(text)
 	end

@@ -17,6 +17,8 @@ enum judgement {
 static enum judgement judge(const struct mw_walk *walk)
 {
 	int status = walk->fault.status ? walk->fault.status : mw_err_status(walk->fault.code);
+	if (mw_str_is(walk->fault.native_code, "invalid_api_key"))
+		return ELSEWHERE; /* Google says so with 400 */
 	switch (status) {
 	case 401:
 	case 402:

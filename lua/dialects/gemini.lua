@@ -90,6 +90,16 @@ local function retry_of(err)
 	return nil
 end
 
+-- OpenAI's code for what Google tells with status 400 and in the details.
+local function code_of(err, message)
+	for _, detail in chat.items(given(err.details)) do
+		if type(detail) == "table" and detail.reason == "API_KEY_INVALID" then
+			return "invalid_api_key"
+		end
+	end
+	return message and faults.is_overflow(message) and "context_length_exceeded" or nil
+end
+
 local function fault_of(body)
 	if chat.is_array(body) then
 		body = body[1] -- streams that are not asked for as SSE fail with an array
@@ -103,7 +113,7 @@ local function fault_of(body)
 	return {
 		code = "UPSTREAM", type = kind, message = message or kind or "an error without words",
 		status = status and status >= 400 and status <= 599 and status or nil,
-		native_code = message and faults.is_overflow(message) and "context_length_exceeded" or nil,
+		native_code = code_of(err, message),
 		retry_after_ms = retry_of(err) or (message and faults.wait_in(message)) or nil,
 	}
 end

@@ -54,6 +54,19 @@ def test_is_tried_elsewhere_but_not_again(gateway, upstream, good, status, code)
     assert len(bad.requests) > 1
 
 
+def test_a_key_that_google_refuses_is_tried_elsewhere(gateway, upstream, good):
+    """It says so with 400; whoever is alone gets its words and its status."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
+    bad = upstream(reply({"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT",
+                                    "details": details}}, 400))
+    gw = gateway({"model_list": [model("m", bad, "gemini/gemini-2.5-flash"), model("spare", good)],
+                  "router_settings": {"num_retries": 2, "fallbacks": [{"m": ["spare"]}]}})
+    assert gw.chat(model="m").content == "good" and len(bad.requests) == 1
+    alone_again = gw.chat(model="m", disable_fallbacks=True)
+    assert (alone_again.status, alone_again.error["message"]) == (400, "API key not valid.")
+    assert (alone_again.error["type"], alone_again.error["code"]) == ("INVALID_ARGUMENT", "invalid_api_key")
+
+
 def test_a_refused_connection_is_tried_again(gateway, nobody):
     answer = alone(gateway, nobody).chat()
     assert answer.status == 502 and answer.error

@@ -127,6 +127,12 @@ describe("a stream", function()
 end)
 
 describe("an error", function()
+	it("says so where a stream was asked for and a whole answer came, and does not give it all back", function()
+		local fault = runtime.failure(2, 200, '{"choices":[{"message":{"content":"' .. ("x"):rep(1000) .. '"}}]}')
+		assert.are.equal("no stream of events: {", fault.message:sub(1, 22))
+		assert.is_true(#fault.message < 300)
+	end)
+
 	it("has OpenAI's four members, the code as text", function()
 		local body = json.decode(runtime.error_body(nil, { code = "UPSTREAM", status = 529, type = "overloaded_error",
 			message = "Overloaded" }))
