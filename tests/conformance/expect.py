@@ -8,6 +8,7 @@ A choice is {"index", "content", "reasoning", "refusal", "calls": [(name, argume
 "logprobs": [...], "citations": [...], "signatures": [...]}. `content` is text, "" where there is none; arguments are parsed
 JSON (the text itself where it is none); ids are those of the calls, None where the provider gave none; citations are
 what it said of its sources, with OpenAI's annotations among them; signatures are what a client must be able to send back.
+Of Gemini also "notes": sources, and what its own tools did, under the names that clients see.
 """
 import json
 
@@ -120,6 +121,25 @@ FILTERED = {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT
 
 SERVER_PARTS = {"toolCall", "toolResponse", "executableCode"}  # of Google's own tools: no client can send them back
 NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+NOTES = {"groundingMetadata": "grounding_metadata", "citationMetadata": "citation_metadata",
+         "urlContextMetadata": "url_context_metadata"}
+DEEDS = {"executableCode": "code_execution", "codeExecutionResult": "code_execution",
+         "toolCall": "server_side_tool_invocations", "toolResponse": "server_side_tool_invocations"}
+
+
+def gemini_notes(candidate):
+    found = {NOTES[name]: candidate[name] for name in NOTES if candidate.get(name)}
+    for part in (candidate.get("content") or {}).get("parts") or []:
+        for name in DEEDS.keys() & part.keys():
+            found.setdefault(DEEDS[name], []).append(part)
+    return found
+
+
+def add_notes(notes, more):
+    """Lists grow, anything else is told anew."""
+    for name, value in more.items():
+        if name != "thought_signature":
+            notes[name] = notes.get(name, []) + value if isinstance(value, list) else value
 
 
 def gemini(replies):
@@ -130,7 +150,8 @@ def gemini(replies):
         counts = reply.get("usageMetadata") or counts
         blocked = (reply.get("promptFeedback") or {}).get("blockReason") or blocked
         for i, candidate in enumerate(reply.get("candidates") or []):
-            c = choices.setdefault(candidate.get("index", i), choice(candidate.get("index", i)))
+            c = choices.setdefault(candidate.get("index", i), dict(choice(candidate.get("index", i)), notes={}))
+            add_notes(c["notes"], gemini_notes(candidate))
             for part in (candidate.get("content") or {}).get("parts") or []:
                 if "functionCall" in part:
                     c["calls"].append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
@@ -327,7 +348,8 @@ def of_client_reply(reply):
     result["usage"] = client_usage(reply.get("usage"))
     for c, given in zip(result.get("choices", []), reply.get("choices", [])):
         message = given["message"]
-        c["signatures"] = list(signatures(message))
+        c["signatures"], c["notes"] = list(signatures(message)), {}
+        add_notes(c["notes"], message.get("provider_specific_fields") or {})
     return result
 
 
@@ -356,7 +378,7 @@ def of_client_stream(text):
     """The same of a stream that a client got; what it must look like anyway is checked here: a role first, a finish
     once, everything of a choice before its finish, a place for each call."""
     result = openai_stream(text)
-    found, finished, roles, calls = {}, set(), set(), {}
+    found, notes, finished, roles, calls = {}, {}, set(), set(), {}
     assert text.endswith("data: [DONE]\n\n"), "no [DONE] at the end"
     for _, data in sse(text)[:-1]:
         chunk = json.loads(data)
@@ -371,11 +393,12 @@ def of_client_stream(text):
                 assert calls.setdefault(place, call.get("id")), "a call without an id"
                 assert call.get("id") in (None, calls[place]), "two calls in one place"
             found.setdefault(i, []).extend(signatures(delta))
+            add_notes(notes.setdefault(i, {}), delta.get("provider_specific_fields") or {})
             if given["finish_reason"]:
                 finished.add(i)
     assert finished == roles, "a choice without a finish"
     for c in result.get("choices", []):
-        c["signatures"] = found.get(c["index"], [])
+        c["signatures"], c["notes"] = found.get(c["index"], []), notes.get(c["index"], {})
     return result
 
 
@@ -393,6 +416,7 @@ def check_same(want, got):
             assert a == b, "choice %d, %s" % (w["index"], name)
         for signature in filter(None, w["signatures"]):
             assert signature in g["signatures"]
+        assert w.get("notes", g["notes"]) == g["notes"]
     check_usage(want["usage"], got["usage"] or {})
 
 
