@@ -32,6 +32,12 @@ def check_memory(gw, before, mib):
     assert grown <= mib << 10 or SLOWNESS > 1, "%d KiB more" % grown
 
 
+def stands_still(seen, value, looks=150):
+    """Has a value been the same at the last so many looks (of `until`, one each 2 ms)?"""
+    seen.append(value)
+    return len(seen) > looks and len(set(seen[-looks:])) == 1
+
+
 def seconds_between(requests):
     """The time between the first two requests that an upstream got."""
     return requests[1].at - requests[0].at
