@@ -46,7 +46,6 @@ enum mw_exchange_end {
 
 struct mw_exchange_result {
 	enum mw_exchange_end end;
-	bool reused;	  /* it ran on a connection that had been used before */
 	const char *text; /* what went wrong in words, for a person; "" when nothing did */
 };
 

@@ -3,9 +3,9 @@
  * One outgoing exchange over libcurl: started, read from libcurl's callbacks, and its end put into
  * our words. Handles are pooled with all that hangs on them.
  *
- * What libcurl does by itself and we rely on: when a pooled connection turns out to be dead before
- * a byte of the reply came, it sends the request once more on a new one. Where it cannot (the
- * connection breaks while a large body is being sent) the exchange ends as NO_REPLY with `reused`.
+ * When a pooled connection turns out to be dead before a byte of the reply came, libcurl sends the
+ * request once more on a new one, as a rule. Where it does not (the connection breaks while a large
+ * body is being sent; an HTTP/2 server says GOAWAY) we do.
  */
 #include "base/buf.h"
 #include "base/mem.h"
@@ -37,10 +37,11 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
-	int no_socket; /* errno when there was none to be had */
+	int no_socket;  /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
 	bool sent;      /* a connection was there and the request was begun */
+	bool repeated;  /* by us, on a connection of its own */
 	bool head_given;
 	bool paused;    /* by the caller */
 	bool stopped;   /* libcurl was told to stop reading */
@@ -182,7 +183,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 {
 	(void)purpose;
 	struct fetch *x = arg;
-	start_connecting(x); /* again, when the pooled connection that it was sent on was dead */
+	x->sent = false; /* the pooled connection that it was sent on may have been dead */
+	start_connecting(x);
 	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
 	x->no_socket = fd < 0 ? errno : 0;
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
@@ -300,15 +302,37 @@ static void leave_curl(struct fetch *x)
 	mw_list_del(&x->connect_link);
 }
 
+/* A connection from the pool broke before a byte of the reply came: it may have been dead all along.
+ * (An HTTP/2 server that ends the one stream is alive.) */
+static bool was_stale(const struct fetch *x)
+{
+	long connections = 0;
+	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
+	return connections == 0 && x->head_bytes == 0 && end_of(x) == MW_END_NO_REPLY &&
+	       x->code != CURLE_HTTP2_STREAM;
+}
+
+static void repeat(struct fetch *x)
+{
+	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
+	x->repeated = true;
+	x->sent = false;
+	x->why[0] = '\0';
+	mw_list_del(&x->link);
+	mw_list_add(&x->m->queued, &x->link);
+	mw_multi_wake(x->m);
+}
+
 /* Libcurl has done what it could. */
 static void finish(struct fetch *x, CURLcode code)
 {
 	leave_curl(x);
 	x->code = code;
-	long connections = 0;
+	if (!x->repeated && was_stale(x)) {
+		repeat(x);
+		return;
+	}
 	struct mw_exchange_result result = {.end = end_of(x), .text = x->text};
-	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
-	result.reused = x->sent && connections == 0;
 	say(x, result.end);
 	x->events->on_end(x->arg, &result);
 	recycle(x);
@@ -424,7 +448,9 @@ static struct fetch *take_fetch(struct mw_multi *m)
 		return new_fetch(m);
 	struct fetch *x = mw_container_of(node, struct fetch, link);
 	m->n_spare--;
-	x->with_curl = x->sent = x->head_given = false;
+	if (x->repeated)
+		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
+	x->with_curl = x->sent = x->repeated = x->head_given = false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
 	x->no_socket = 0;
@@ -545,14 +571,4 @@ void mw_fetch_free_all(struct mw_multi *m)
 	free_list(&m->running);
 	free_list(&m->cancelled);
 	free_list(&m->spare);
-}
-
-void mw_fetch_global_init(void)
-{
-	mw_require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
-
-void mw_fetch_global_deinit(void)
-{
-	curl_global_cleanup();
 }

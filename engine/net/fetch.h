@@ -30,9 +30,8 @@ void mw_multi_free(struct mw_multi *m);
  *
  * - connect_ms counts from here until the request can be sent, waiting for a shared HTTP/2
  *   connection included; 0 means 300 s. All other clocks are the caller's.
- * - A pooled connection that is dead before a byte of the reply has come is replaced and the
- *   request sent again, without a word. NO_REPLY with `reused` says that this was not possible, but
- *   that the caller may do it. `reused` is also true for a shared HTTP/2 connection.
+ * - A pooled or shared connection that ends before a byte of the reply has come is replaced and the
+ *   request sent again, once, without a word.
  * - A pause holds an HTTP/1.1 server back when the sockets' buffers are full; an HTTP/2 server may
  *   send 32 MiB into our memory first.
  * - A head beyond MW_MAX_HEAD or MW_MAX_HEADERS, or a change of protocol, is MALFORMED. Trailers

@@ -23,7 +23,7 @@ struct call {
 	struct mw_exchange_request request;
 	char url[256];
 	int heads, ends, status;
-	bool started, reused;
+	bool started;
 	bool quiet; /* paused: no bytes may come */
 	enum mw_exchange_end end;
 	struct mw_buf headers, body; /* headers: "name: value\n" */
@@ -79,7 +79,6 @@ static inline void end_came(void *arg, const struct mw_exchange_result *result)
 	assert_true(c->started);
 	c->ends++;
 	c->end = result->end;
-	c->reused = result->reused;
 	snprintf(c->text, sizeof(c->text), "%s", result->text);
 	assert_int_equal(c->ends, 1);
 	assert_true((c->end == MW_END_OK) == (c->text[0] == '\0'));
