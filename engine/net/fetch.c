@@ -37,6 +37,7 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
+	int local_port; /* of the connection that it was sent on */
 	int no_socket;  /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
@@ -160,11 +161,12 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 /* There is a connection, and the request goes out now. */
 static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-	(void)remote, (void)local, (void)remote_port, (void)local_port;
+	(void)remote, (void)local, (void)remote_port;
 	struct fetch *x = arg;
 	if (x->cancelled)
 		return CURL_PREREQFUNC_ABORT;
 	x->sent = true;
+	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
 	return CURL_PREREQFUNC_OK;
 }
@@ -338,9 +340,30 @@ static void finish(struct fetch *x, CURLcode code)
 	recycle(x);
 }
 
+/* Libcurl tells an HTTP/2 server that a stream is cancelled when it has something else to send on
+ * that connection. A stream that shares it is made to, so that the server hears of it now. */
+static void flush_connection(struct fetch *x)
+{
+	MW_LIST_EACH(node, &x->m->running)
+	{
+		struct fetch *other = mw_container_of(node, struct fetch, link);
+		if (!other->sent || other->stopped || other->local_port != x->local_port)
+			continue;
+		curl_easy_pause(other->easy, CURLPAUSE_RECV);
+		curl_easy_pause(other->easy, CURLPAUSE_CONT);
+		return;
+	}
+}
+
 static void drop(struct fetch *x)
 {
+	/* closes a connection that no other stream uses */
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
 	leave_curl(x);
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
+	mw_list_del(&x->link);
+	if (x->sent && mw_fetch_request_tls(&x->told))
+		flush_connection(x);
 	recycle(x);
 }
 
