@@ -330,6 +330,8 @@ static void finish(struct fetch *x, CURLcode code)
 {
 	leave_curl(x);
 	x->code = code;
+	if (code == CURLE_OUT_OF_MEMORY && x->sent) /* how libcurl says that of a single line */
+		give_up(x, MW_END_MALFORMED, "the head of the reply is too large");
 	if (!x->repeated && was_stale(x)) {
 		repeat(x);
 		return;
