@@ -437,6 +437,7 @@ static void set_options(CURL *c)
 	if (bundle && *bundle)
 		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
 	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, ""); /* never asked for, but understood */
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	/* a look-up that is given up goes on by itself: to wait for its thread would stop the loop
 	 */

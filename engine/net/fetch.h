@@ -25,8 +25,8 @@ void mw_multi_free(struct mw_multi *m);
 
 /* Starts an exchange. What is added: Host, Content-Length and, unless `headers` has one, an Accept
  * for anything. Content-Length, Transfer-Encoding, Connection, Expect and Accept-Encoding among
- * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent, and
- * a coded reply is not decoded.
+ * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent; a reply
+ * that is coded all the same is decoded.
  *
  * - connect_ms counts from here until the request can be sent, waiting for a shared HTTP/2
  *   connection included; 0 means 300 s. All other clocks are the caller's.

@@ -283,13 +283,13 @@ static bool set_headers(struct mw_fetch_request *told, CURL *easy,
 		n++;
 	}
 	/* a name without a value takes away what libcurl would add by itself */
-	mw_buf_add(lines, MW_STR("Expect:\0"));
+	mw_buf_add(lines, MW_STR("Expect:\0Accept-Encoding:\0"));
 	if (!typed)
 		mw_buf_add(lines, MW_STR("Content-Type:\0"));
 	if (lines->full)
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "the request's headers have more than %d bytes", MAX_LINES);
-	link_lines(told, n + (typed ? 1 : 2));
+	link_lines(told, n + (typed ? 2 : 3));
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, told->list);
 	return true;
 }
