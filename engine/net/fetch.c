@@ -161,11 +161,12 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 /* There is a connection, and the request goes out now. */
 static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-	(void)remote, (void)local, (void)remote_port;
 	struct fetch *x = arg;
+	(void)remote, (void)local, (void)remote_port;
 	if (x->cancelled)
 		return CURL_PREREQFUNC_ABORT;
 	x->sent = true;
+	x->told.given = 0; /* libcurl has it read anew only if some of it was sent */
 	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
 	return CURL_PREREQFUNC_OK;
@@ -359,8 +360,7 @@ static void flush_connection(struct fetch *x)
 
 static void drop(struct fetch *x)
 {
-	/* closes a connection that no other stream uses */
-	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L); /* closed, unless others use it */
 	leave_curl(x);
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
 	mw_list_del(&x->link);
