@@ -16,8 +16,8 @@
 struct mw_multi;
 
 /* Once per process, before any thread is made. */
-void mw_fetch_global_init(void);
-void mw_fetch_global_deinit(void);
+void mw_multi_global_init(void);
+void mw_multi_global_deinit(void);
 
 struct mw_multi *mw_multi_new(struct mw_loop *loop);
 /* Cancels what is under way, without callbacks. Not from inside a callback. Takes NULL. */

@@ -273,14 +273,14 @@ static inline int unset_proxies(void **state)
 	for (size_t i = 0; i < MW_LEN(names); i++)
 		unsetenv(names[i]);
 	unsetenv("SSL_CERT_FILE");
-	mw_fetch_global_init();
+	mw_multi_global_init();
 	return 0;
 }
 
 static inline int deinit_globals(void **state)
 {
 	(void)state;
-	mw_fetch_global_deinit();
+	mw_multi_global_deinit();
 	return 0;
 }
 
