@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One attempt at a target. All timeouts are deadlines on one timer: until the first content,
- * between contents, for the whole answer, for the whole call. Only content counts as progress:
+ * One attempt at a target. All timeouts are deadlines on one timer: until the first byte, until the
+ * first content, between contents, for the whole answer, for the whole call. Only content counts as progress:
  * heartbeats and comments do not move a deadline, and neither does the time in which the client
  * takes nothing.
  */
@@ -36,6 +36,7 @@ static uint64_t after(uint64_t now, uint64_t span)
 static uint64_t next_deadline(const struct mw_walk *walk)
 {
 	uint64_t at = sooner(walk->total_by_us, walk->deadline_us);
+	at = sooner(at, walk->begin_by_us);
 	return walk->paused ? at : sooner(at, walk->first_by_us);
 }
 
@@ -139,6 +140,21 @@ static void drop(struct mw_walk *walk)
 		mw_exchange_cancel(x);
 }
 
+static bool passed(uint64_t deadline, uint64_t now)
+{
+	return deadline && deadline <= now;
+}
+
+/* Which deadline it was, in words. */
+static const char *missed(const struct mw_walk *walk, uint64_t now)
+{
+	if (passed(walk->begin_by_us, now))
+		return "no answer began in time";
+	if (walk->paused || !passed(walk->first_by_us, now))
+		return "the answer was not whole in time";
+	return walk->reader.progress ? "the stream fell silent" : "nothing was answered in time";
+}
+
 static void on_timer(void *arg)
 {
 	struct mw_walk *walk = arg;
@@ -153,13 +169,10 @@ static void on_timer(void *arg)
 		conclude(walk, walk->reader.whole || mw_reader_end(walk));
 		return;
 	}
-	bool first = walk->first_by_us && !walk->paused && walk->first_by_us <= now;
-	const char *what = !first                  ? "the answer was not whole in time"
-	                   : walk->reader.progress ? "the stream fell silent"
-	                                           : "nothing was answered in time";
 	fail(walk, MW_ERR_UPSTREAM_TIMEOUT,
 	    mw_arena_printf(walk->call.arena, "%.*s: %s (after %.1f s)",
-		MW_FMT(walk->attempt.target->provider), what, (double)(now - walk->sent_us) / 1e6));
+		MW_FMT(walk->attempt.target->provider), missed(walk, now),
+		(double)(now - walk->sent_us) / 1e6));
 }
 
 /* ---- what comes ---------------------------------------------------------------------------- */
@@ -169,6 +182,7 @@ static void on_head(void *arg, const struct mw_exchange_head *head)
 	enum { FAILURE_US = 5000000 }; /* for the words of a failure: the attempt is lost anyway */
 	struct mw_walk *walk = arg;
 	walk->attempt.status = head->status;
+	walk->begin_by_us = 0;
 	mw_reader_head(walk, head);
 	if (head->status < 400)
 		return;
@@ -305,6 +319,7 @@ static void begin(struct mw_walk *walk)
 	uint64_t total = given(walk->timeout_us, t->timeout_us, s->timeout_us);
 	uint64_t gap = given(walk->stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us);
 	walk->sent_us = now;
+	walk->begin_by_us = after(now, s->first_byte_us);
 	walk->total_by_us = after(now, step->total_us ? step->total_us : total);
 	walk->first_by_us = call->stream ? after(now, step->first_us ? step->first_us : gap) : 0;
 	walk->gap_us = gap;
