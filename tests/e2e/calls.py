@@ -99,9 +99,10 @@ def check_broken(events, text):
     return error
 
 
-def alone(gateway, up, retries=1, **settings):
+def alone(gateway, up, retries=1, provider_model="openai/up-model", **settings):
     """One model `m` with one target."""
-    return gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": retries, **settings}})
+    return gateway({"model_list": [model("m", up, provider_model)],
+                    "router_settings": {"num_retries": retries, **settings}})
 
 
 def policy(hooks, kind="rewrite", name="mine", params=""):
