@@ -352,9 +352,9 @@ static void flush_connection(struct fetch *x)
 		struct fetch *other = mw_container_of(node, struct fetch, link);
 		if (!other->sent || other->stopped || other->local_port != x->local_port)
 			continue;
-		curl_easy_pause(other->easy, CURLPAUSE_RECV);
-		curl_easy_pause(other->easy, CURLPAUSE_CONT);
-		return;
+		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) == CURLE_OK &&
+		    curl_easy_pause(other->easy, CURLPAUSE_CONT) == CURLE_OK)
+			return;
 	}
 }
 
