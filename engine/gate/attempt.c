@@ -227,16 +227,21 @@ static void extend(struct mw_walk *walk)
 }
 
 /* The stream's proper end has come, and the client gets it now. The exchange stays a moment longer:
- * its last, empty chunk is on its way, and then the connection can be used again. */
+ * its last, empty chunk is on its way, and then the connection can be used again. It cannot stay where
+ * the target has not yet read all of the body, which may lie in the client's request: that ends here. */
 static void end_stream(struct mw_walk *walk)
 {
 	enum { LINGER_US = 1000000 };
 	mw_reader_finish(walk);
 	deliver(walk);
+	if (walk->exchange && !mw_exchange_sent(walk->exchange))
+		drop(walk);
 	mw_reply_end_stream(walk);
+	if (!walk->exchange)
+		return;
 	walk->first_by_us = 0;
 	walk->total_by_us = now_of(walk) + LINGER_US;
-	if (walk->paused && walk->exchange) {
+	if (walk->paused) {
 		walk->paused = false;
 		mw_exchange_resume(walk->exchange);
 	}
@@ -260,8 +265,11 @@ static void on_bytes(void *arg, struct mw_str bytes)
 	}
 	if (r->progress != before)
 		extend(walk);
-	if (r->whole)
-		end_stream(walk);
+	if (!r->whole)
+		return;
+	end_stream(walk);
+	if (!walk->exchange)
+		conclude(walk, true);
 }
 
 static enum mw_err_code code_of(enum mw_exchange_end end)

@@ -404,7 +404,12 @@ static void cancel_fetch(struct mw_exchange *exchange)
 	mw_list_add(&x->m->cancelled, &x->link);
 }
 
-static const struct mw_exchange_ops ops = {pause_fetch, resume_fetch, cancel_fetch};
+static bool sent(const struct mw_exchange *exchange)
+{
+	return mw_fetch_request_sent(&mw_container_of(exchange, const struct fetch, base)->told);
+}
+
+static const struct mw_exchange_ops ops = {pause_fetch, resume_fetch, cancel_fetch, sent};
 
 static void set_callbacks(struct fetch *x)
 {
@@ -527,22 +532,13 @@ static void go_on(struct fetch *x)
 		finish(x, code);
 }
 
-/* Moves what is on a list now to another, so that what callbacks add waits for the next turn. */
-static void move(struct mw_list *from, struct mw_list *to)
-{
-	struct mw_list *node;
-	mw_list_init(to);
-	while ((node = mw_list_take(from)))
-		mw_list_add(to, node);
-}
-
 void mw_fetch_turn(struct mw_multi *m)
 {
-	struct mw_list batch, *node;
-	move(&m->queued, &batch);
+	struct mw_list batch, *node; /* what callbacks add waits for the next turn */
+	mw_list_move(&m->queued, &batch);
 	while ((node = mw_list_take(&batch)))
 		begin(mw_container_of(node, struct fetch, link));
-	move(&m->resuming, &batch);
+	mw_list_move(&m->resuming, &batch);
 	while ((node = mw_list_take(&batch)))
 		go_on(mw_container_of(node, struct fetch, resume_link));
 	mw_fetch_settle(m);

@@ -70,6 +70,7 @@ static void set_body(struct mw_fetch_request *told, CURL *easy, const struct mw_
 	size_t total = body_length(r);
 	const char *one = total < ONE_SEND ? join(told, r->body, total) : NULL;
 	told->parts = r->body;
+	told->length = one ? 0 : total;
 	told->given = 0;
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, one);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
@@ -96,6 +97,11 @@ void mw_fetch_request_deinit(struct mw_fetch_request *told)
 	mw_buf_deinit(&told->lines);
 	mw_buf_deinit(&told->joined);
 	mw_mem_free(told->list);
+}
+
+bool mw_fetch_request_sent(const struct mw_fetch_request *told)
+{
+	return told->kind != MW_FETCH_BODY || told->given >= told->length;
 }
 
 bool mw_fetch_request_tls(const struct mw_fetch_request *told)

@@ -7,13 +7,14 @@ import json
 import select
 import socket
 import struct
+import threading
 
 import pytest
 
 from calls import check_broken, check_memory, check_whole, counts, stands_still, target
 from harness import (Http2Upstream, Upstream, anthropic, chunk, close, end, gemini, h2, head, model, openai, patience,
                      reply, send, silence, until)
-from harness.upstream import Left, Line, Step
+from harness.upstream import Left, Line, Request, Step
 
 VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
            "gemini": (gemini, "gemini/gemini-x")}
@@ -395,6 +396,41 @@ def test_what_breaks_each_time_is_not_sent_for_ever(gateway, upstream):
     assert gw.chat("first").status == 200
     assert gw.chat().status == 502
     assert len(up.requests) == 3
+
+
+class Hasty(Line):
+    """Takes a head for a whole request."""
+
+    def read_request(self):
+        return Request("POST", "", {}, self.until(b"\r\n\r\n"), self.number)
+
+
+class HastyUpstream(Upstream):
+    Line = Hasty
+
+
+def test_a_body_that_nobody_waits_for_is_not_sent_on(gateway, upstream):
+    """It lies in the client's request, which is over when its stream has ended."""
+    size, got, ended = 20 << 20, [], threading.Event()
+
+    def read_on(line):
+        ended.wait(patience(10))
+        got.append(len(line.held))
+        with contextlib.suppress(ConnectionResetError):
+            while data := line.sock.recv(1 << 20):
+                got.append(len(data))
+        raise Left
+    up = upstream([openai.stream("hel", "lo"), Step(read_on)], kind=HastyUpstream)
+    gw = one(gateway, up)
+    for _ in range(3):
+        check_whole(gw.stream_events("x" * size, stream_options={"include_usage": True}))
+        ended.set()
+        until(lambda: not up.open)
+        assert sum(got) < size
+        assert gw.get("/health/liveliness").status == 200
+        got.clear()
+        ended.clear()
+    counts(gw, "moonweir_attempt_errors_total", 0)
 
 
 # -------------------------------------------------------------------------------------------------------- coded bodies
