@@ -432,13 +432,13 @@ int main(int argc, char **argv)
 	mw_mem_tune();
 	allow_many_files();
 	signal(SIGPIPE, SIG_IGN);
-	mw_fetch_global_init();
+	mw_multi_global_init();
 	int rc = 1;
 	if (prepare(&p, &err))
 		rc = p.options.check ? check(&p) : serve(&p);
 	else
 		fprintf(stderr, "moonweir: %s\n", err.text);
 	release(&p);
-	mw_fetch_global_deinit();
+	mw_multi_global_deinit();
 	return rc;
 }

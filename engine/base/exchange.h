@@ -46,7 +46,6 @@ enum mw_exchange_end {
 
 struct mw_exchange_result {
 	enum mw_exchange_end end;
-	bool reused;	  /* it ran on a connection that had been used before */
 	const char *text; /* what went wrong in words, for a person; "" when nothing did */
 };
 
@@ -62,6 +61,7 @@ struct mw_exchange_ops {
 	void (*pause)(struct mw_exchange *x);
 	void (*resume)(struct mw_exchange *x);
 	void (*cancel)(struct mw_exchange *x);
+	bool (*sent)(const struct mw_exchange *x);
 };
 
 /* Embedded first in whatever carries the exchange. */
@@ -79,6 +79,13 @@ static inline void mw_exchange_pause(struct mw_exchange *x)
 static inline void mw_exchange_resume(struct mw_exchange *x)
 {
 	x->ops->resume(x);
+}
+
+/* Has the request gone out whole? A server may answer before it has read all; once a part of the reply
+ * has come and this is true, the body is not looked at any more. */
+static inline bool mw_exchange_sent(const struct mw_exchange *x)
+{
+	return x->ops->sent(x);
 }
 
 /* Ends the exchange without a further callback and closes its connection, unless the reply was

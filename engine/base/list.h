@@ -48,6 +48,15 @@ static inline struct mw_list *mw_list_take(struct mw_list *list)
 	return node;
 }
 
+/* Moves all nodes of a list to another, whatever that held. */
+static inline void mw_list_move(struct mw_list *from, struct mw_list *to)
+{
+	struct mw_list *node;
+	mw_list_init(to);
+	while ((node = mw_list_take(from)))
+		mw_list_add(to, node);
+}
+
 /* The body may not remove any node but the one it stands on, and only with MW_LIST_EACH_SAFE. */
 #define MW_LIST_EACH(it, list) for (struct mw_list *it = (list)->next; it != (list); it = it->next)
 #define MW_LIST_EACH_SAFE(it, list)                                                                \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One attempt at a target. All timeouts are deadlines on one timer: until the first content,
- * between contents, for the whole answer, for the whole call. Only content counts as progress:
+ * One attempt at a target. All timeouts are deadlines on one timer: until the first byte, until the
+ * first content, between contents, for the whole answer, for the whole call. Only content counts as progress:
  * heartbeats and comments do not move a deadline, and neither does the time in which the client
  * takes nothing.
  */
@@ -36,6 +36,7 @@ static uint64_t after(uint64_t now, uint64_t span)
 static uint64_t next_deadline(const struct mw_walk *walk)
 {
 	uint64_t at = sooner(walk->total_by_us, walk->deadline_us);
+	at = sooner(at, walk->begin_by_us);
 	return walk->paused ? at : sooner(at, walk->first_by_us);
 }
 
@@ -139,6 +140,21 @@ static void drop(struct mw_walk *walk)
 		mw_exchange_cancel(x);
 }
 
+static bool passed(uint64_t deadline, uint64_t now)
+{
+	return deadline && deadline <= now;
+}
+
+/* Which deadline it was, in words. */
+static const char *missed(const struct mw_walk *walk, uint64_t now)
+{
+	if (passed(walk->begin_by_us, now))
+		return "no answer began in time";
+	if (walk->paused || !passed(walk->first_by_us, now))
+		return "the answer was not whole in time";
+	return walk->reader.progress ? "the stream fell silent" : "nothing was answered in time";
+}
+
 static void on_timer(void *arg)
 {
 	struct mw_walk *walk = arg;
@@ -153,13 +169,10 @@ static void on_timer(void *arg)
 		conclude(walk, walk->reader.whole || mw_reader_end(walk));
 		return;
 	}
-	bool first = walk->first_by_us && !walk->paused && walk->first_by_us <= now;
-	const char *what = !first                  ? "the answer was not whole in time"
-	                   : walk->reader.progress ? "the stream fell silent"
-	                                           : "nothing was answered in time";
 	fail(walk, MW_ERR_UPSTREAM_TIMEOUT,
 	    mw_arena_printf(walk->call.arena, "%.*s: %s (after %.1f s)",
-		MW_FMT(walk->attempt.target->provider), what, (double)(now - walk->sent_us) / 1e6));
+		MW_FMT(walk->attempt.target->provider), missed(walk, now),
+		(double)(now - walk->sent_us) / 1e6));
 }
 
 /* ---- what comes ---------------------------------------------------------------------------- */
@@ -169,6 +182,7 @@ static void on_head(void *arg, const struct mw_exchange_head *head)
 	enum { FAILURE_US = 5000000 }; /* for the words of a failure: the attempt is lost anyway */
 	struct mw_walk *walk = arg;
 	walk->attempt.status = head->status;
+	walk->begin_by_us = 0;
 	mw_reader_head(walk, head);
 	if (head->status < 400)
 		return;
@@ -213,16 +227,21 @@ static void extend(struct mw_walk *walk)
 }
 
 /* The stream's proper end has come, and the client gets it now. The exchange stays a moment longer:
- * its last, empty chunk is on its way, and then the connection can be used again. */
+ * its last, empty chunk is on its way, and then the connection can be used again. It cannot stay where
+ * the target has not yet read all of the body, which may lie in the client's request: that ends here. */
 static void end_stream(struct mw_walk *walk)
 {
 	enum { LINGER_US = 1000000 };
 	mw_reader_finish(walk);
 	deliver(walk);
+	if (walk->exchange && !mw_exchange_sent(walk->exchange))
+		drop(walk);
 	mw_reply_end_stream(walk);
+	if (!walk->exchange)
+		return;
 	walk->first_by_us = 0;
 	walk->total_by_us = now_of(walk) + LINGER_US;
-	if (walk->paused && walk->exchange) {
+	if (walk->paused) {
 		walk->paused = false;
 		mw_exchange_resume(walk->exchange);
 	}
@@ -246,8 +265,11 @@ static void on_bytes(void *arg, struct mw_str bytes)
 	}
 	if (r->progress != before)
 		extend(walk);
-	if (r->whole)
-		end_stream(walk);
+	if (!r->whole)
+		return;
+	end_stream(walk);
+	if (!walk->exchange)
+		conclude(walk, true);
 }
 
 static enum mw_err_code code_of(enum mw_exchange_end end)
@@ -305,6 +327,7 @@ static void begin(struct mw_walk *walk)
 	uint64_t total = given(walk->timeout_us, t->timeout_us, s->timeout_us);
 	uint64_t gap = given(walk->stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us);
 	walk->sent_us = now;
+	walk->begin_by_us = after(now, s->first_byte_us);
 	walk->total_by_us = after(now, step->total_us ? step->total_us : total);
 	walk->first_by_us = call->stream ? after(now, step->first_us ? step->first_us : gap) : 0;
 	walk->gap_us = gap;

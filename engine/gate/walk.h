@@ -89,7 +89,7 @@ struct mw_walk {
 	struct mw_reader reader;
 	struct mw_timer timer;             /* the nearest deadline, or a pause before an attempt */
 	uint64_t sent_us;                  /* when it was sent */
-	uint64_t first_by_us, total_by_us; /* deadlines of the attempt; 0: none */
+	uint64_t begin_by_us, first_by_us, total_by_us; /* deadlines of the attempt; 0: none */
 	uint64_t gap_us;                   /* how long a stream may be silent after content; 0: for ever */
 	bool paused;                       /* the client is slower than the target */
 	uint64_t upstream_us;              /* time spent in attempts and pauses, for the overhead */

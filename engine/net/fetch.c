@@ -3,9 +3,9 @@
  * One outgoing exchange over libcurl: started, read from libcurl's callbacks, and its end put into
  * our words. Handles are pooled with all that hangs on them.
  *
- * What libcurl does by itself and we rely on: when a pooled connection turns out to be dead before
- * a byte of the reply came, it sends the request once more on a new one. Where it cannot (the
- * connection breaks while a large body is being sent) the exchange ends as NO_REPLY with `reused`.
+ * When a pooled connection turns out to be dead before a byte of the reply came, libcurl sends the
+ * request once more on a new one, as a rule. Where it does not (the connection breaks while a large
+ * body is being sent; an HTTP/2 server says GOAWAY) we do.
  */
 #include "base/buf.h"
 #include "base/mem.h"
@@ -37,10 +37,12 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
-	int no_socket; /* errno when there was none to be had */
+	int local_port; /* of the connection that it was sent on */
+	int no_socket;  /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
 	bool sent;      /* a connection was there and the request was begun */
+	bool repeated;  /* by us, on a connection of its own */
 	bool head_given;
 	bool paused;    /* by the caller */
 	bool stopped;   /* libcurl was told to stop reading */
@@ -159,11 +161,13 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 /* There is a connection, and the request goes out now. */
 static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-	(void)remote, (void)local, (void)remote_port, (void)local_port;
 	struct fetch *x = arg;
+	(void)remote, (void)local, (void)remote_port;
 	if (x->cancelled)
 		return CURL_PREREQFUNC_ABORT;
 	x->sent = true;
+	x->told.given = 0; /* libcurl has it read anew only if some of it was sent */
+	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
 	return CURL_PREREQFUNC_OK;
 }
@@ -182,7 +186,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 {
 	(void)purpose;
 	struct fetch *x = arg;
-	start_connecting(x); /* again, when the pooled connection that it was sent on was dead */
+	x->sent = false; /* the pooled connection that it was sent on may have been dead */
+	start_connecting(x);
 	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
 	x->no_socket = fd < 0 ? errno : 0;
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
@@ -300,23 +305,67 @@ static void leave_curl(struct fetch *x)
 	mw_list_del(&x->connect_link);
 }
 
+/* A connection from the pool broke before a byte of the reply came: it may have been dead all along.
+ * (An HTTP/2 server that ends the one stream is alive.) */
+static bool was_stale(const struct fetch *x)
+{
+	long connections = 0;
+	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
+	return connections == 0 && x->head_bytes == 0 && end_of(x) == MW_END_NO_REPLY &&
+	       x->code != CURLE_HTTP2_STREAM;
+}
+
+static void repeat(struct fetch *x)
+{
+	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
+	x->repeated = true;
+	x->sent = false;
+	x->why[0] = '\0';
+	mw_list_del(&x->link);
+	mw_list_add(&x->m->queued, &x->link);
+	mw_multi_wake(x->m);
+}
+
 /* Libcurl has done what it could. */
 static void finish(struct fetch *x, CURLcode code)
 {
 	leave_curl(x);
 	x->code = code;
-	long connections = 0;
+	if (code == CURLE_OUT_OF_MEMORY && x->sent) /* how libcurl says that of a single line */
+		give_up(x, MW_END_MALFORMED, "the head of the reply is too large");
+	if (!x->repeated && was_stale(x)) {
+		repeat(x);
+		return;
+	}
 	struct mw_exchange_result result = {.end = end_of(x), .text = x->text};
-	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
-	result.reused = x->sent && connections == 0;
 	say(x, result.end);
 	x->events->on_end(x->arg, &result);
 	recycle(x);
 }
 
+/* Libcurl tells an HTTP/2 server that a stream is cancelled when it has something else to send on
+ * that connection. A stream that shares it is made to, so that the server hears of it now. */
+static void flush_connection(struct fetch *x)
+{
+	MW_LIST_EACH(node, &x->m->running)
+	{
+		struct fetch *other = mw_container_of(node, struct fetch, link);
+		if (!other->sent || other->stopped || other->local_port != x->local_port)
+			continue;
+		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) == CURLE_OK &&
+		    curl_easy_pause(other->easy, CURLPAUSE_CONT) == CURLE_OK)
+			return;
+	}
+}
+
 static void drop(struct fetch *x)
 {
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L); /* closed, unless others use it */
 	leave_curl(x);
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
+	mw_list_del(&x->link);
+	if (x->sent && mw_fetch_request_tls(&x->told))
+		flush_connection(x);
 	recycle(x);
 }
 
@@ -355,7 +404,12 @@ static void cancel_fetch(struct mw_exchange *exchange)
 	mw_list_add(&x->m->cancelled, &x->link);
 }
 
-static const struct mw_exchange_ops ops = {pause_fetch, resume_fetch, cancel_fetch};
+static bool sent(const struct mw_exchange *exchange)
+{
+	return mw_fetch_request_sent(&mw_container_of(exchange, const struct fetch, base)->told);
+}
+
+static const struct mw_exchange_ops ops = {pause_fetch, resume_fetch, cancel_fetch, sent};
 
 static void set_callbacks(struct fetch *x)
 {
@@ -388,6 +442,7 @@ static void set_options(CURL *c)
 	if (bundle && *bundle)
 		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
 	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, ""); /* never asked for, but understood */
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	/* a look-up that is given up goes on by itself: to wait for its thread would stop the loop
 	 */
@@ -424,7 +479,9 @@ static struct fetch *take_fetch(struct mw_multi *m)
 		return new_fetch(m);
 	struct fetch *x = mw_container_of(node, struct fetch, link);
 	m->n_spare--;
-	x->with_curl = x->sent = x->head_given = false;
+	if (x->repeated)
+		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
+	x->with_curl = x->sent = x->repeated = x->head_given = false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
 	x->no_socket = 0;
@@ -475,22 +532,13 @@ static void go_on(struct fetch *x)
 		finish(x, code);
 }
 
-/* Moves what is on a list now to another, so that what callbacks add waits for the next turn. */
-static void move(struct mw_list *from, struct mw_list *to)
-{
-	struct mw_list *node;
-	mw_list_init(to);
-	while ((node = mw_list_take(from)))
-		mw_list_add(to, node);
-}
-
 void mw_fetch_turn(struct mw_multi *m)
 {
-	struct mw_list batch, *node;
-	move(&m->queued, &batch);
+	struct mw_list batch, *node; /* what callbacks add waits for the next turn */
+	mw_list_move(&m->queued, &batch);
 	while ((node = mw_list_take(&batch)))
 		begin(mw_container_of(node, struct fetch, link));
-	move(&m->resuming, &batch);
+	mw_list_move(&m->resuming, &batch);
 	while ((node = mw_list_take(&batch)))
 		go_on(mw_container_of(node, struct fetch, resume_link));
 	mw_fetch_settle(m);
@@ -545,14 +593,4 @@ void mw_fetch_free_all(struct mw_multi *m)
 	free_list(&m->running);
 	free_list(&m->cancelled);
 	free_list(&m->spare);
-}
-
-void mw_fetch_global_init(void)
-{
-	mw_require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
-
-void mw_fetch_global_deinit(void)
-{
-	curl_global_cleanup();
 }

@@ -16,8 +16,8 @@
 struct mw_multi;
 
 /* Once per process, before any thread is made. */
-void mw_fetch_global_init(void);
-void mw_fetch_global_deinit(void);
+void mw_multi_global_init(void);
+void mw_multi_global_deinit(void);
 
 struct mw_multi *mw_multi_new(struct mw_loop *loop);
 /* Cancels what is under way, without callbacks. Not from inside a callback. Takes NULL. */
@@ -25,14 +25,13 @@ void mw_multi_free(struct mw_multi *m);
 
 /* Starts an exchange. What is added: Host, Content-Length and, unless `headers` has one, an Accept
  * for anything. Content-Length, Transfer-Encoding, Connection, Expect and Accept-Encoding among
- * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent, and
- * a coded reply is not decoded.
+ * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent; a reply
+ * that is coded all the same is decoded.
  *
  * - connect_ms counts from here until the request can be sent, waiting for a shared HTTP/2
  *   connection included; 0 means 300 s. All other clocks are the caller's.
- * - A pooled connection that is dead before a byte of the reply has come is replaced and the
- *   request sent again, without a word. NO_REPLY with `reused` says that this was not possible, but
- *   that the caller may do it. `reused` is also true for a shared HTTP/2 connection.
+ * - A pooled or shared connection that ends before a byte of the reply has come is replaced and the
+ *   request sent again, once, without a word.
  * - A pause holds an HTTP/1.1 server back when the sockets' buffers are full; an HTTP/2 server may
  *   send 32 MiB into our memory first.
  * - A head beyond MW_MAX_HEAD or MW_MAX_HEADERS, or a change of protocol, is MALFORMED. Trailers

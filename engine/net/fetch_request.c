@@ -70,6 +70,7 @@ static void set_body(struct mw_fetch_request *told, CURL *easy, const struct mw_
 	size_t total = body_length(r);
 	const char *one = total < ONE_SEND ? join(told, r->body, total) : NULL;
 	told->parts = r->body;
+	told->length = one ? 0 : total;
 	told->given = 0;
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, one);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
@@ -96,6 +97,11 @@ void mw_fetch_request_deinit(struct mw_fetch_request *told)
 	mw_buf_deinit(&told->lines);
 	mw_buf_deinit(&told->joined);
 	mw_mem_free(told->list);
+}
+
+bool mw_fetch_request_sent(const struct mw_fetch_request *told)
+{
+	return told->kind != MW_FETCH_BODY || told->given >= told->length;
 }
 
 bool mw_fetch_request_tls(const struct mw_fetch_request *told)
@@ -283,13 +289,13 @@ static bool set_headers(struct mw_fetch_request *told, CURL *easy,
 		n++;
 	}
 	/* a name without a value takes away what libcurl would add by itself */
-	mw_buf_add(lines, MW_STR("Expect:\0"));
+	mw_buf_add(lines, MW_STR("Expect:\0Accept-Encoding:\0"));
 	if (!typed)
 		mw_buf_add(lines, MW_STR("Content-Type:\0"));
 	if (lines->full)
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "the request's headers have more than %d bytes", MAX_LINES);
-	link_lines(told, n + (typed ? 1 : 2));
+	link_lines(told, n + (typed ? 2 : 3));
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, told->list);
 	return true;
 }

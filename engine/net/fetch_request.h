@@ -27,7 +27,7 @@ struct mw_fetch_request {
 	long version;		 /* CURLOPT_HTTP_VERSION */
 	struct mw_buf joined;	 /* a short body that came in parts */
 	const struct mw_str *parts; /* of a long body; borrowed */
-	size_t given;		 /* bytes of it that libcurl has read */
+	size_t length, given;	 /* of a long body: its bytes, and how many libcurl has read */
 };
 
 void mw_fetch_request_init(struct mw_fetch_request *told, CURL *easy);
@@ -37,6 +37,9 @@ void mw_fetch_request_deinit(struct mw_fetch_request *told); /* not while the ha
  * when the request cannot be sent as it is: not an http or https URL, a line break in a header … */
 bool mw_fetch_request_set(struct mw_fetch_request *told, CURL *easy,
     const struct mw_exchange_request *request, struct mw_err *err) MW_MUSTCHECK;
+
+/* Has libcurl read the whole body? */
+bool mw_fetch_request_sent(const struct mw_fetch_request *told);
 
 bool mw_fetch_request_tls(const struct mw_fetch_request *told);
 

@@ -312,3 +312,13 @@ size_t mw_multi_running(const struct mw_multi *m)
 {
 	return m->n;
 }
+
+void mw_multi_global_init(void)
+{
+	mw_require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+void mw_multi_global_deinit(void)
+{
+	curl_global_cleanup();
+}

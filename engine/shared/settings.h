@@ -72,6 +72,7 @@ struct mw_settings {
 	uint64_t
 	    stream_timeout_us; /* first content of a stream, and between contents; 0: timeout_us */
 	uint64_t connect_us;   /* 10 s */
+	uint64_t first_byte_us; /* until a provider begins to answer; 0: none of its own */
 	int allowed_fails;     /* -1: LiteLLM's default logic (shared/health.h) */
 	uint64_t cooldown_us;  /* 5 s */
 	bool disable_cooldowns;

@@ -106,6 +106,7 @@ static void read_ours(struct mw_reading *r)
 	s->body_us = mw_settings_us(mw_settings_value(r, block, "body_timeout"), 30 * SECOND);
 	s->idle_us = mw_settings_us(mw_settings_value(r, block, "idle_timeout"), 30 * SECOND);
 	s->connect_us = mw_settings_us(mw_settings_value(r, block, "connect_timeout"), 10 * SECOND);
+	s->first_byte_us = mw_settings_us(mw_settings_value(r, block, "first_byte_timeout"), 0);
 }
 
 void mw_settings_read_router(struct mw_reading *r)

@@ -32,6 +32,12 @@ def check_memory(gw, before, mib):
     assert grown <= mib << 10 or SLOWNESS > 1, "%d KiB more" % grown
 
 
+def stands_still(seen, value, looks=150):
+    """Has a value been the same at the last so many looks (of `until`, one each 2 ms)?"""
+    seen.append(value)
+    return len(seen) > looks and len(set(seen[-looks:])) == 1
+
+
 def seconds_between(requests):
     """The time between the first two requests that an upstream got."""
     return requests[1].at - requests[0].at
@@ -93,9 +99,10 @@ def check_broken(events, text):
     return error
 
 
-def alone(gateway, up, retries=1, **settings):
+def alone(gateway, up, retries=1, provider_model="openai/up-model", **settings):
     """One model `m` with one target."""
-    return gateway({"model_list": [model("m", up)], "router_settings": {"num_retries": retries, **settings}})
+    return gateway({"model_list": [model("m", up, provider_model)],
+                    "router_settings": {"num_retries": retries, **settings}})
 
 
 def policy(hooks, kind="rewrite", name="mine", params=""):

@@ -52,8 +52,8 @@ def upstream():
     """upstream(reply or function) starts a scripted provider."""
     mine = []
 
-    def start(handler, **options):
-        mine.append(Upstream(handler, **options))
+    def start(handler, kind=Upstream, **options):
+        mine.append(kind(handler, **options))
         return mine[-1]
     yield start
     for up in mine:
@@ -67,16 +67,29 @@ def nobody():
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    """(certificate, key): files for a TLS upstream at 127.0.0.1, signed by nobody but itself."""
+def certified(tmp_path_factory):
+    """certified(whom, expired) makes (certificate, key): files for a TLS upstream, signed by nobody but itself."""
     if not shutil.which("openssl"):
         pytest.skip("no openssl program to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    files = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-                    "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+    def make(whom="IP:127.0.0.1", expired=False):
+        folder = tmp_path_factory.mktemp("tls")
+        files = str(folder / "cert.pem"), str(folder / "key.pem")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                "-subj", "/CN=moonweir test", "-addext", "subjectAltName=" + whom, "-out", files[0], "-keyout", files[1])
+        if expired:
+            openssl("x509", "-in", files[0], "-signkey", files[1], "-days", "-1", "-out", files[0])
+        return files
+    return make
+
+
+@pytest.fixture(scope="session")
+def certificate(certified):
+    """(certificate, key) for 127.0.0.1."""
+    return certified()
 
 
 @pytest.fixture

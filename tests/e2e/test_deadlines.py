@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Every time that was set is kept: first content, between contents, the whole answer, whatever drips
 meanwhile: then 504 (LiteLLM: 408), and not much later."""
+import json
 import socket
 import time
 
 import pytest
 
 from calls import alone, check_broken, check_whole
-from harness import chunk, drip, event, head, in_turn, model, openai, patience, send, silence, stream, until, wait
+from harness import chunk, close, drip, event, head, in_turn, model, openai, patience, send, silence, stream, until, wait
 
 
 @pytest.fixture
@@ -99,6 +100,31 @@ def test_the_first_content_of_a_stream_has_its_time(gateway, upstream, good, sta
     assert answer.status in (408, 504) and answer.error["type"] == "timeout_error"
     assert up.request.wait_left(1)
     check_whole(gw.stream_events(fallbacks=["spare"]), "good")
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("stall", ["no head", "half a head", "a head that drips"])
+def test_the_first_byte_has_its_time(gateway, upstream, good, stall, streamed):
+    up = upstream(STALLS[stall])
+    gw = gateway({"model_list": [model("m", up), model("spare", good)],
+                  "moonweir_settings": {"first_byte_timeout": 0.25}, "router_settings": {"num_retries": 0}})
+    began = time.monotonic()
+    answer = gw.chat(stream=streamed)
+    check_time(began, 0.25)
+    assert answer.status == 504 and "began" in answer.error["message"]
+    assert up.request.wait_left(1)
+    assert gw.chat(fallbacks=["spare"]).content == "good"
+
+
+def test_the_first_byte_is_no_content(gateway, upstream):
+    """Who has begun to answer in time may go on."""
+    up = upstream(lambda request: stream(wait(400), openai.events("go", "od", usage=False)) if request.json.get("stream")
+                  else [head(200, {"content-type": "application/json", "connection": "close"}), wait(400),
+                        send(json.dumps(openai.message("good"))), close()])
+    gw = gateway({"model_list": [model("m", up)], "moonweir_settings": {"first_byte_timeout": 0.2},
+                  "router_settings": {"num_retries": 0}})
+    assert gw.chat().content == "good"
+    check_whole(gw.stream_events(), "good")
 
 
 def test_a_connection_that_is_not_taken_counts_as_time(gateway, deaf, good):

@@ -10,6 +10,8 @@ from harness import (anthropic, close, event, gemini, head, in_turn, model, open
                      silence, stream, until)
 from harness.wire import request_bytes
 
+VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
+           "gemini": (gemini, "gemini/gemini-x")}
 AT_ONCE = {"retry-after-ms": "1"}                         # without it the gateway backs off for a quarter of a second
 
 
@@ -22,12 +24,25 @@ def good(upstream):
 # ---------------------------------------------------------------------------------------------------- what is tried
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
-def test_is_tried_again(gateway, upstream, status):
-    up = upstream(in_turn(openai.error(status, headers=AT_ONCE), openai.chat("good")))
-    answer = alone(gateway, up).chat()
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_is_tried_again(gateway, upstream, vendor, status):
+    replies, provider_model = VENDORS[vendor]
+    up = upstream(in_turn(replies.error(status, headers=AT_ONCE), replies.chat("good")))
+    answer = alone(gateway, up, provider_model=provider_model).chat()
     assert (answer.status, answer.content, len(up.requests)) == (200, "good", 2)
     assert answer.headers["x-litellm-attempted-retries"] == "1"
     assert answer.headers["x-litellm-attempted-fallbacks"] == "0"
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+@pytest.mark.parametrize("vendor", ["anthropic", "gemini"])
+def test_the_clients_own_mistake_is_not_tried_again_in_other_dialects(gateway, upstream, good, vendor, status):
+    replies, provider_model = VENDORS[vendor]
+    up = upstream(replies.error(status, "your own fault"))
+    gw = gateway({"model_list": [target("a", up, provider_model=provider_model, order=1), target("b", good, order=2)]})
+    answer = gw.chat()
+    assert (answer.status, len(up.requests), len(good.requests)) == (status, 1, 0)
+    assert "your own fault" in answer.error["message"]
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -142,11 +157,14 @@ def test_the_pause_that_the_provider_asks_for_is_kept(gateway, upstream, headers
     assert least <= seconds_between(up.requests) <= patience(most)
 
 
-def test_the_pause_may_be_given_as_a_date(gateway, upstream):
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_pause_may_be_given_as_a_date(gateway, upstream, vendor):
+    replies, provider_model = VENDORS[vendor]
+
     def busy(request):
-        return openai.error(503, headers={"retry-after": formatdate(time.time() + 2, usegmt=True)})
-    up = upstream(in_turn(busy, openai.chat("good")))
-    assert alone(gateway, up).chat().status == 200
+        return replies.error(503, headers={"retry-after": formatdate(time.time() + 2, usegmt=True)})
+    up = upstream(in_turn(busy, replies.chat("good")))
+    assert alone(gateway, up, provider_model=provider_model).chat().status == 200
     assert 0.9 <= seconds_between(up.requests) <= patience(2.3)
 
 

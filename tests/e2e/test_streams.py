@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from calls import check_memory, check_whole, chunks, counts, finishes, target, text_of, together
+from calls import check_memory, check_whole, chunks, counts, finishes, stands_still, target, text_of, together
 from harness import (anthropic, chunk, close, drip, end, event, gemini, head, model, openai, patience, reply, send, silence,
                      stream, until, wait, wait_for)
 
@@ -376,12 +376,6 @@ def test_a_client_that_does_not_read_stops_the_provider(gateway, upstream):
     assert numbers == list(range(count))
     assert b"[DONE]" in tail
     check_memory(gw, resident, 32)
-
-
-def stands_still(seen, value, looks=150):
-    """Has a value been the same at the last so many looks (of `until`, one each 2 ms)?"""
-    seen.append(value)
-    return len(seen) > looks and len(set(seen[-looks:])) == 1
 
 
 def test_a_client_that_does_not_read_hinders_nobody(gateway, upstream):

@@ -23,7 +23,7 @@ struct call {
 	struct mw_exchange_request request;
 	char url[256];
 	int heads, ends, status;
-	bool started, reused;
+	bool started;
 	bool quiet; /* paused: no bytes may come */
 	enum mw_exchange_end end;
 	struct mw_buf headers, body; /* headers: "name: value\n" */
@@ -79,7 +79,6 @@ static inline void end_came(void *arg, const struct mw_exchange_result *result)
 	assert_true(c->started);
 	c->ends++;
 	c->end = result->end;
-	c->reused = result->reused;
 	snprintf(c->text, sizeof(c->text), "%s", result->text);
 	assert_int_equal(c->ends, 1);
 	assert_true((c->end == MW_END_OK) == (c->text[0] == '\0'));
@@ -274,14 +273,14 @@ static inline int unset_proxies(void **state)
 	for (size_t i = 0; i < MW_LEN(names); i++)
 		unsetenv(names[i]);
 	unsetenv("SSL_CERT_FILE");
-	mw_fetch_global_init();
+	mw_multi_global_init();
 	return 0;
 }
 
 static inline int deinit_globals(void **state)
 {
 	(void)state;
-	mw_fetch_global_deinit();
+	mw_multi_global_deinit();
 	return 0;
 }
 

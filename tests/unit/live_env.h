@@ -44,7 +44,7 @@ static inline struct mw_exchange *live_env_exchange(struct mw_env *env,
 	return mw_fetch_start(live_env_of(env)->multi, request, events, arg);
 }
 
-/* mw_fetch_global_init must have been called. */
+/* mw_multi_global_init must have been called. */
 static inline void live_env_init(struct live_env *e, uint64_t seed)
 {
 	static const struct mw_env_ops ops = {

@@ -15,7 +15,6 @@ static void gives_head_bytes_and_end(void **state)
 	expect(&c, MW_END_OK);
 	assert_int_equal(c.status, 201);
 	assert_string_equal(c.text, "");
-	assert_false(c.reused);
 	assert_body(&c, "hello");
 	mw_buf_addc(&c.headers, '\0');
 	assert_string_equal(
@@ -99,7 +98,6 @@ static void methods_do_not_rub_off(void **state)
 		assert_int_equal(sized, wants_size);
 		assert_false(has(mw_buf_str(&seen.head), "urlencoded"));
 		assert_body(&c, is_head ? "" : "ok");
-		assert_int_equal(c.reused, i > 0);
 		deinit(&c);
 	}
 	assert_int_equal(f->server.n, 1);
@@ -208,7 +206,6 @@ static void says_who_refused_and_no_secret(void **state)
 	expect(&c, MW_END_UNREACHABLE);
 	snprintf(want, sizeof(want), "connection refused by 127.0.0.1:%d", port);
 	assert_string_equal(c.text, want);
-	assert_false(c.reused);
 	deinit(&c);
 }
 
@@ -220,7 +217,6 @@ static void reuses_the_connection(void **state)
 		init(&c, f, "POST", "/");
 		c.request.body[0] = MW_STR("x");
 		expect(&c, MW_END_OK);
-		assert_int_equal(c.reused, i > 0);
 		deinit(&c);
 	}
 	assert_int_equal(f->server.n, 1);
@@ -236,7 +232,6 @@ static void a_connection_closed_while_idle_is_not_used(void **state)
 		init(&c, f, "POST", "/");
 		c.request.body[0] = MW_STR("x");
 		expect(&c, MW_END_OK);
-		assert_false(c.reused);
 		deinit(&c);
 	}
 	assert_int_equal(f->server.n, 5);
@@ -260,7 +255,6 @@ static void repeats_on_a_new_connection(struct fixture *f, struct mw_str body)
 		c.request.body[0] = c.request.body[2] = body;
 		expect(&c, MW_END_OK);
 		assert_body(&c, "ok");
-		assert_false(c.reused);
 		deinit(&c);
 	}
 	assert_int_equal(f->server.n, 2);
@@ -306,7 +300,6 @@ static void no_reply_on_a_new_connection_is_not_repeated(void **state)
 	f->server.on_request = close_first_request;
 	init(&c, f, "POST", "/secret");
 	expect(&c, MW_END_NO_REPLY);
-	assert_false(c.reused);
 	assert_null(strstr(c.text, "secret"));
 	assert_int_equal(f->server.requests, 1);
 	deinit(&c);
@@ -326,7 +319,6 @@ static void unasked_bytes_spoil_a_pooled_connection(void **state)
 	init(&c, f, "GET", "/");
 	expect(&c, MW_END_OK);
 	assert_body(&c, "ok");
-	assert_false(c.reused);
 	deinit(&c);
 }
 
@@ -443,11 +435,10 @@ static void a_head_has_ceilings(void **state)
 		size_t n, size;
 		enum mw_exchange_end end;
 	} cases[] = {
-	    {MW_MAX_HEADERS, 10, MW_END_OK},
-	    {MW_MAX_HEADERS + 1, 10, MW_END_MALFORMED},
-	    {2, MW_MAX_HEAD - 100, MW_END_OK},
-	    {2, MW_MAX_HEAD, MW_END_MALFORMED},
+	    {MW_MAX_HEADERS, 10, MW_END_OK}, {MW_MAX_HEADERS + 1, 10, MW_END_MALFORMED},
+	    {2, MW_MAX_HEAD - 100, MW_END_OK}, {2, MW_MAX_HEAD, MW_END_MALFORMED},
 	    {100, 10000, MW_END_MALFORMED},
+	    {2, 150000, MW_END_MALFORMED}, /* libcurl gives no line of this size */
 	};
 	struct fixture *f = *state;
 	for (size_t i = 0; i < MW_LEN(cases); i++) {
@@ -514,15 +505,31 @@ static void redirects_are_not_followed(void **state)
 	assert_int_equal(f->server.requests, 3);
 }
 
-static void coded_replies_are_not_decoded(void **state)
+static void send_coded(struct server_conn *c, struct mw_str head, struct mw_str body)
+{
+	(void)body;
+	assert_false(has(head, "Accept-Encoding"));
+	server_send(c,
+	    MW_STR("HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 13\r\n\r\n"
+		   "\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15"),
+	    0, SERVER_KEEP);
+}
+
+static void a_reply_that_is_coded_unasked_is_decoded(void **state)
 {
 	struct fixture *f = *state;
 	struct call c;
+	f->server.on_request = send_coded;
+	init(&c, f, "GET", "/");
+	expect(&c, MW_END_OK);
+	assert_body(&c, "hello");
+	deinit(&c);
+	f->server.on_request = answer;
 	reply_text =
 	    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip";
 	init(&c, f, "GET", "/");
-	expect(&c, MW_END_OK);
-	assert_body(&c, "not gzip");
+	expect(&c, MW_END_MALFORMED);
+	assert_body(&c, "");
 	deinit(&c);
 }
 
@@ -536,7 +543,6 @@ static void bytes_behind_the_reply_are_not_given(void **state)
 		init(&c, f, "GET", "/");
 		expect(&c, MW_END_OK);
 		assert_body(&c, "ok");
-		assert_false(c.reused);
 		deinit(&c);
 	}
 }
@@ -566,7 +572,7 @@ int main(void)
 	    FETCH_TEST(endless_interim_answers_meet_the_ceiling),
 	    FETCH_TEST(interim_answers_are_skipped),
 	    FETCH_TEST(redirects_are_not_followed),
-	    FETCH_TEST(coded_replies_are_not_decoded),
+	    FETCH_TEST(a_reply_that_is_coded_unasked_is_decoded),
 	    FETCH_TEST(bytes_behind_the_reply_are_not_given),
 	};
 	return cmocka_run_group_tests(tests, unset_proxies, deinit_globals);

@@ -193,9 +193,12 @@ class Line:
         except (Left, OSError):
             pass
         finally:
-            self.sock.close()
-            with self.upstream.lock:
-                self.upstream.open.discard(self)
+            self.end()
+
+    def end(self):
+        self.sock.close()
+        with self.upstream.lock:
+            self.upstream.open.discard(self)
 
     def read_request(self):
         text = self.until(b"\r\n\r\n").decode("latin-1")
@@ -276,7 +279,9 @@ class Line:
 
 
 class Upstream:
-    def __init__(self, handler, tls=None, backlog=4096):
+    Line = Line                                           # what plays replies on a connection
+
+    def __init__(self, handler, tls=None, backlog=4096, host="127.0.0.1"):
         """`handler`: a reply, or a function of a Request that gives one. `tls`: (certificate, key) files."""
         self.reply_to = handler if is_function(handler) else lambda request: handler
         self.requests, self.open, self.connections = [], set(), 0
@@ -285,9 +290,10 @@ class Upstream:
         if tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
-        self.sock = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.sock = socket.create_server((host, 0), family=family, backlog=backlog)
         self.port = self.sock.getsockname()[1]
-        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.port)
+        self.url = "%s://%s:%d" % ("https" if tls else "http", "[%s]" % host if ":" in host else host, self.port)
         self.base = self.url + "/v1"                      # what an OpenAI-compatible api_base looks like
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -307,7 +313,7 @@ class Upstream:
             sock.close()
             return
         with self.lock:
-            line = Line(self, sock, self.connections)
+            line = self.Line(self, sock, self.connections)
             self.connections += 1
             self.open.add(line)
         line.run()
