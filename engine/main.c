@@ -73,6 +73,14 @@ MW_NORETURN static void bad_usage(const char *what, const char *value)
 	exit(2);
 }
 
+/* `--host "$HOST"` with a variable that is not set must not come to mean something. */
+static const char *word(const char *name)
+{
+	if (!*optarg)
+		bad_usage(name, "");
+	return optarg;
+}
+
 static long number(const char *name, const char *text, long min, long max)
 {
 	char *end;
@@ -111,10 +119,10 @@ static void take_option(struct options *o, int c)
 {
 	switch (c) {
 	case 'c':
-		o->config = optarg;
+		o->config = word("--config takes a file's name, not");
 		break;
 	case 'm':
-		o->model = optarg;
+		o->model = word("--model takes a model's name, not");
 		break;
 	case 'p':
 		o->port = (int)number("--port", optarg, 0, 65535);
@@ -123,7 +131,7 @@ static void take_option(struct options *o, int c)
 		o->workers = (size_t)number("--workers", optarg, 1, 256);
 		break;
 	case OPT_HOST:
-		o->host = optarg;
+		o->host = word("--host takes an address, not");
 		break;
 	case OPT_CHECK:
 		o->check = true;

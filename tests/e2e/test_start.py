@@ -46,6 +46,9 @@ def test_version_is_one_line():
     (["--port", "70000"], "70000"),
     (["--workers", "0"], "0"),
     (["--port"], "--port"),
+    (["--host", ""], "--host"),
+    (["--model", ""], "--model"),
+    (["--config", ""], "--config"),
     (["surprise"], "surprise"),
 ])
 def test_a_wrong_argument_is_named(args, named):
