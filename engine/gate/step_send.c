@@ -78,7 +78,7 @@ static bool too_long(const struct mw_walk *walk, uint64_t pause)
 static void on_pause_over(void *arg)
 {
 	struct mw_walk *walk = arg;
-	walk->upstream_us += mw_env_now(walk->call.env) - walk->pause_from_us;
+	walk->waited_us += mw_env_now(walk->call.env) - walk->pause_from_us;
 	mw_steps_run(walk);
 }
 

@@ -28,8 +28,8 @@ static void count(struct mw_walk *walk, uint64_t ended)
 		mw_metrics_observe(
 		    c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
 	uint64_t all = ended - call->started_us;
-	if (all > walk->upstream_us)
-		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->upstream_us));
+	if (all > walk->waited_us)
+		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->waited_us));
 	if (!call->usage.reported)
 		return;
 	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)call->usage.prompt);

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -156,6 +157,19 @@ def test_the_overhead_is_the_gateways_own_time(gateway, upstream):
     overhead = float(headers["x-litellm-overhead-duration-ms"])
     assert 0 < overhead < patience(25), "neither the attempts nor the pause between them"
     assert 380 < float(headers["x-litellm-response-duration-ms"]) < patience(700)
+
+
+def test_a_slow_upload_is_no_overhead(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))]})
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    with gw.connect() as wire:
+        wire.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:9])
+        began = time.monotonic()
+        until(lambda: time.monotonic() > began + 0.3)
+        wire.send(body[9:])
+        headers = wire.response().headers
+    overhead, whole = (float(headers["x-litellm-%s-duration-ms" % name]) for name in ("overhead", "response"))
+    assert whole > 250 and whole - overhead > 250
 
 
 # --------------------------------------------------------------------------------------------------------- metrics
