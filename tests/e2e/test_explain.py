@@ -212,6 +212,25 @@ def test_metrics_count_tokens_of_every_kind(gateway, upstream):
         counts(gw, "moonweir_%s_tokens_total" % name, n, model="m")
 
 
+AGAIN = """\
+local P = mw.policy { name = "again", api = 1, kind = "route" }
+function P.result(req, at, res, p)
+  if at.number == 1 then return mw.retry { after_ms = 1 } end
+end
+return P
+"""
+
+
+def test_an_answer_that_a_policy_throws_away_has_used_tokens(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(with_usage(1000, 100, cached=400)), "openai/gpt-4o")],
+                  "policies": [{"path": "again.lua"}]}, files={"again.lua": AGAIN})
+    headers = gw.chat().headers
+    assert headers["x-litellm-attempted-retries"] == "1"
+    assert float(headers["x-litellm-response-cost"]) == pytest.approx(0.003), "that of the answer alone"
+    counts(gw, "moonweir_prompt_tokens_total", 2000, model="m")
+    counts(gw, "moonweir_cost_dollars_total", 0.006)
+
+
 def test_a_stream_that_breaks_has_used_tokens(gateway, upstream):
     up = upstream(stream(anthropic.events("some ", "text")[:5]))
     gw = gateway({"model_list": [model("m", up, "anthropic/claude-sonnet-4-5")]})
