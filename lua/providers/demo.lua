@@ -61,31 +61,32 @@ local function take(into, from, limits, path)
 	return nil
 end
 
+-- Puts what is wished for over what was; a fault if it cannot be had.
+local function hear(wish, from)
+	if type(from) ~= "table" then
+		return faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
+	end
+	local fault = take(wish, from, LIMITS, "demo.")
+	for name, limits in pairs(INNER_LIMITS) do
+		local inner = {}
+		fault = fault or wish[name] and take(inner, wish[name], limits, "demo." .. name .. ".")
+		wish[name] = wish[name] and inner
+	end
+	if not fault and wish.fail and not FAILS[wish.fail] then
+		fault = faults.new("BAD_REQUEST", 'demo.fail: allowed are "unreachable" and "no_reply"', "demo.fail")
+	end
+	return fault
+end
+
 -- The settings of the target, with those of the call over them. A mock answers at once.
 local function wishes(body, ctx)
-	local wish = { first_token_ms = 300, token_ms = 20, delay_ms = 0 }
 	local mock = chat.given(ctx.params.mock_response)
-	if mock then
-		wish = { first_token_ms = 0, token_ms = 0, delay_ms = 0, mock = mock }
-	end
+	local wish = { first_token_ms = mock and 0 or 300, token_ms = mock and 0 or 20, delay_ms = 0, mock = mock }
 	local extra = type(ctx.params.extra) == "table" and ctx.params.extra or {}
 	local settings = chat.given(ctx.params.demo) or chat.given(extra.demo) or {}
-	for _, from in ipairs { settings, chat.given(body.demo) or {} } do
-		if type(from) ~= "table" then
-			return nil, faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
-		end
-		local fault = take(wish, from, LIMITS, "demo.")
-		for name, limits in pairs(INNER_LIMITS) do
-			local inner = {}
-			fault = fault or wish[name] and take(inner, wish[name], limits, "demo." .. name .. ".")
-			wish[name] = wish[name] and inner
-		end
-		if fault then
-			return nil, fault
-		end
-	end
-	if wish.fail and not FAILS[wish.fail] then
-		return nil, faults.new("BAD_REQUEST", 'demo.fail: allowed are "unreachable" and "no_reply"', "demo.fail")
+	local fault = hear(wish, settings) or hear(wish, chat.given(body.demo) or {})
+	if fault then
+		return nil, fault
 	end
 	if wish.tokens_per_second then
 		wish.token_ms = 1000 / wish.tokens_per_second
