@@ -120,6 +120,11 @@ def test_a_model_that_is_named_wins_over_settings_of_the_environment(gateway):
     gateway(env={"CONFIG_FILE_PATH": ""})
 
 
+def test_nothing_is_wrong_with_the_embedded_settings():
+    code, out, err = run("--check")
+    assert (code, err) == (0, "") and "good" in out
+
+
 def test_it_starts_without_settings_key_or_network(gateway):
     gw = gateway()
     first = gw.get("/v1/models").json["data"][0]["id"]
