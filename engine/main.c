@@ -3,6 +3,7 @@
  * Arguments, the order of starting, signals. The main thread then only watches: signals and files;
  * all calls run on the workers.
  */
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gate/reload.h"
@@ -73,6 +74,14 @@ MW_NORETURN static void bad_usage(const char *what, const char *value)
 	exit(2);
 }
 
+/* `--host "$HOST"` with a variable that is not set must not come to mean something. */
+static const char *word(const char *name)
+{
+	if (!*optarg)
+		bad_usage(name, "");
+	return optarg;
+}
+
 static long number(const char *name, const char *text, long min, long max)
 {
 	char *end;
@@ -111,10 +120,10 @@ static void take_option(struct options *o, int c)
 {
 	switch (c) {
 	case 'c':
-		o->config = optarg;
+		o->config = word("--config takes a file's name, not");
 		break;
 	case 'm':
-		o->model = optarg;
+		o->model = word("--model takes a model's name, not");
 		break;
 	case 'p':
 		o->port = (int)number("--port", optarg, 0, 65535);
@@ -123,7 +132,7 @@ static void take_option(struct options *o, int c)
 		o->workers = (size_t)number("--workers", optarg, 1, 256);
 		break;
 	case OPT_HOST:
-		o->host = optarg;
+		o->host = word("--host takes an address, not");
 		break;
 	case OPT_CHECK:
 		o->check = true;
@@ -321,27 +330,67 @@ static void put_host(char *to, size_t room, const char *host)
 	snprintf(to, room, "%s%s%s", bare ? "[" : "", host, bare ? "]" : "");
 }
 
+/* What the line to paste asks for: the first model that is listed by its own name, else the first pattern
+ * with a word to replace. False if there is nothing to ask for. */
+static bool name_to_try(const struct mw_settings *s, struct mw_buf *out)
+{
+	const struct mw_model *found = NULL;
+	for (size_t i = s->n_models; i-- > 0;)
+		if (!s->models[i].hidden && (!found || found->wildcard || !s->models[i].wildcard))
+			found = &s->models[i];
+	if (!found)
+		return false;
+	struct mw_str rest = found->name, before;
+	bool pattern = mw_str_cut(&rest, '*', &before);
+	mw_buf_add(out, before);
+	mw_buf_addz(out, pattern ? "YOUR_MODEL" : "");
+	mw_buf_add(out, rest);
+	return true;
+}
+
+/* JSON that can stand between a shell's apostrophes. */
+static void quote_for_shell(struct mw_buf *out, struct mw_str text)
+{
+	struct mw_buf json;
+	mw_buf_init(&json, SIZE_MAX);
+	mw_json_quote(&json, text);
+	for (size_t i = 0; i < json.n; i++)
+		if (json.p[i] == '\'')
+			mw_buf_addz(out, "\\u0027");
+		else
+			mw_buf_addc(out, json.p[i]);
+	mw_buf_deinit(&json);
+}
+
+static void print_curl(const struct mw_settings *s, const char *host, int port)
+{
+	struct mw_buf name, quoted;
+	mw_buf_init(&name, SIZE_MAX);
+	mw_buf_init(&quoted, SIZE_MAX);
+	if (name_to_try(s, &name)) {
+		quote_for_shell(&quoted, mw_buf_str(&name));
+		printf("try:\n  curl http://%s:%d/v1/chat/completions -H 'Content-Type: "
+		       "application/json'%s \\\n"
+		       "    -d '{\"model\": %.*s, \"messages\": [{\"role\": \"user\", \"content\": "
+		       "\"Hello, moon!\"}]}'\n",
+		    host, port,
+		    s->master_key.n ? " -H 'Authorization: Bearer YOUR_MASTER_KEY'" : "",
+		    MW_FMT(mw_buf_str(&quoted)));
+	}
+	mw_buf_deinit(&name);
+	mw_buf_deinit(&quoted);
+}
+
 static void greet(const struct program *p)
 {
-	const struct mw_settings *s = p->bundle->settings;
 	int port = atomic_load(&p->house.port);
 	bool any = strcmp(p->options.host, "0.0.0.0") == 0 || strcmp(p->options.host, "*") == 0;
 	bool any6 = strcmp(p->options.host, "::") == 0 || strcmp(p->options.host, "[::]") == 0;
 	char on[280], host[280];
-	const char *name = "demo";
 	put_host(on, sizeof(on), p->options.host);
 	put_host(host, sizeof(host), any ? "127.0.0.1" : any6 ? "::1" : p->options.host);
-	size_t n = 4;
-	for (size_t i = s->n_models; i-- > 0;)
-		if (!s->models[i].wildcard && !s->models[i].hidden)
-			name = s->models[i].name.p, n = s->models[i].name.n;
 	printf("moonweir %s: listening on http://%s:%d\n", MW_VERSION, on, port);
-	printf("try:\n  curl http://%s:%d/v1/chat/completions -H 'Content-Type: "
-	       "application/json'%s \\\n"
-	       "    -d '{\"model\": \"%.*s\", \"messages\": [{\"role\": \"user\", \"content\": "
-	       "\"Hello, moon!\"}]}'\n",
-	    host, port, s->master_key.n ? " -H 'Authorization: Bearer YOUR_MASTER_KEY'" : "",
-	    (int)n, name);
+	print_curl(p->bundle->settings, host, port);
 	fflush(stdout);
 }
 

@@ -29,29 +29,36 @@ end
 
 runtime.wildcards = registry.wildcards
 
+-- The provider's row. Where there is a mock_response the demo answers instead, in its own form and without a key.
+local function row_of(provider, spec)
+	local row, message = provider.prepare(spec)
+	if row and chat.given(spec.params.mock_response) then
+		row.plays, row.passthrough, row.stream_usage, row.warning = true, true, true, nil
+		row.dialect = registry.providers.demo.dialect
+	end
+	return row, message
+end
+
 function runtime.prepare(spec)
 	local provider, message, later = resolved(spec)
 	if not provider then
 		return nil, message, later
 	end
 	local row
-	row, message = provider.prepare(spec)
+	row, message = row_of(provider, spec)
 	if not row then
 		return nil, message
 	end
 	row.provider, row.model = spec.prefix, spec.model
-	if chat.given(spec.params.mock_response) then
-		row.plays, row.passthrough = true, true
-	end
 	return row
 end
 
 function runtime.add(index, spec)
 	local provider = assert(resolved(spec))
-	local row = assert(provider.prepare(spec))
+	local row = assert(row_of(provider, spec))
 	targets[index] = {
 		provider = provider, params = spec.params, model = spec.model, stream_usage = row.stream_usage, foreign = row.foreign,
-		chat = registry.dialects[row.dialect], embeddings = registry.dialects[row.embeddings_dialect or "openai_embeddings"],
+		chat = registry.dialects[row.dialect], embeddings = registry.dialects.openai_embeddings,
 	}
 end
 

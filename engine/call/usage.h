@@ -14,7 +14,7 @@ struct mw_usage {
 	int64_t cached;         /* of prompt: read from the provider's cache */
 	int64_t cache_write;    /* of prompt: written to it, for five minutes or by default */
 	int64_t cache_write_1h; /* of prompt: written to it for an hour */
-	int64_t audio_in;       /* of prompt */
+	int64_t audio_in;       /* of prompt, apart from what is cached */
 	int64_t completion;
 	int64_t reasoning; /* of completion */
 	int64_t audio_out; /* of completion */

@@ -99,7 +99,7 @@ static void close_attempt(struct mw_walk *walk, enum mw_health_outcome outcome)
 	walk->paused = false;
 	mw_timer_del(walk->call.env, &walk->timer);
 	walk->attempt.total_us = now - walk->sent_us;
-	walk->upstream_us += walk->attempt.total_us;
+	walk->waited_us += walk->attempt.total_us;
 	record_health(walk, outcome);
 	mw_metrics_add(cells, MW_METRIC_IN_FLIGHT, series, -1);
 	if (outcome == MW_HEALTH_FAILED || outcome == MW_HEALTH_TIMED_OUT)

@@ -187,6 +187,7 @@ static void on_body(void *call, struct mw_str body)
 {
 	struct mw_walk *walk = call;
 	walk->call.body = body;
+	walk->waited_us = mw_env_now(walk->call.env) - walk->call.started_us;
 	mw_steps_run(walk);
 }
 

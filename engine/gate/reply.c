@@ -163,12 +163,13 @@ static void addf(struct headers *h, const char *name, const char *fmt, ...)
 	add(h, name, mw_strn(to, (size_t)n));
 }
 
-/* Milliseconds of this call that were spent neither in attempts nor in pauses before them. */
+/* Milliseconds of this call that were spent neither waiting for the body, nor in attempts, nor in pauses
+ * before them. */
 static double overhead_ms(const struct mw_walk *walk)
 {
 	uint64_t now = mw_env_now(walk->call.env);
 	uint64_t running = walk->exchange ? now - walk->sent_us : 0;
-	uint64_t all = now - walk->call.started_us, theirs = walk->upstream_us + running;
+	uint64_t all = now - walk->call.started_us, theirs = walk->waited_us + running;
 	return all > theirs ? (double)(all - theirs) / 1e3 : 0.0;
 }
 

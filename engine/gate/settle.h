@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a call costs so far.
+ * What a call costs so far, and what its attempts have used.
  */
 #ifndef MW_SETTLE_H
 #define MW_SETTLE_H
@@ -9,5 +9,8 @@
 
 /* Fills call->cost from call->usage; -1 where price or usage are unknown. */
 void mw_settle_cost(struct mw_walk *walk);
+/* The same, and counts tokens and cost of the attempt that has ended. To be called once for each: what a
+ * policy throws away, or what breaks off, was paid for too. */
+void mw_settle_attempt(struct mw_walk *walk);
 
 #endif

@@ -6,6 +6,7 @@
 #include "gate/attempt.h"
 #include "gate/pass.h"
 #include "gate/reply.h"
+#include "gate/settle.h"
 #include "gate/steps.h"
 
 /* ---- which ---------------------------------------------------------------------------------- */
@@ -78,7 +79,7 @@ static bool too_long(const struct mw_walk *walk, uint64_t pause)
 static void on_pause_over(void *arg)
 {
 	struct mw_walk *walk = arg;
-	walk->upstream_us += mw_env_now(walk->call.env) - walk->pause_from_us;
+	walk->waited_us += mw_env_now(walk->call.env) - walk->pause_from_us;
 	mw_steps_run(walk);
 }
 
@@ -282,6 +283,7 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	uint64_t now = mw_env_now(walk->call.env);
+	mw_settle_attempt(walk);
 	walk->attempt = (struct mw_attempt){
 	    .number = walk->call.attempts + 1,
 	    .target = step->target,

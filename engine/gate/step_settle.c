@@ -28,16 +28,8 @@ static void count(struct mw_walk *walk, uint64_t ended)
 		mw_metrics_observe(
 		    c, MW_METRIC_FIRST_TOKEN, series, seconds(walk->attempt.ttft_us));
 	uint64_t all = ended - call->started_us;
-	if (all > walk->upstream_us)
-		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->upstream_us));
-	if (!call->usage.reported)
-		return;
-	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)call->usage.prompt);
-	mw_metrics_add(c, MW_METRIC_TOKENS_CACHED, series, (double)call->usage.cached);
-	mw_metrics_add(c, MW_METRIC_TOKENS_COMPLETION, series, (double)call->usage.completion);
-	mw_metrics_add(c, MW_METRIC_TOKENS_REASONING, series, (double)call->usage.reasoning);
-	if (call->cost > 0)
-		mw_metrics_add(c, MW_METRIC_COST, series, (double)call->cost / 1e12);
+	if (all > walk->waited_us)
+		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->waited_us));
 }
 
 static void write_log(const struct mw_walk *walk, uint64_t ended)
@@ -75,6 +67,22 @@ void mw_settle_cost(struct mw_walk *walk)
 	call->cost = cost.total;
 }
 
+void mw_settle_attempt(struct mw_walk *walk)
+{
+	const struct mw_usage *u = &walk->call.usage;
+	mw_settle_cost(walk);
+	if (!walk->call.target || !u->reported)
+		return;
+	struct mw_metric_cells *c = mw_worker_cells(walk->worker);
+	size_t series = walk->call.target->series;
+	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)u->prompt);
+	mw_metrics_add(c, MW_METRIC_TOKENS_CACHED, series, (double)u->cached);
+	mw_metrics_add(c, MW_METRIC_TOKENS_COMPLETION, series, (double)u->completion);
+	mw_metrics_add(c, MW_METRIC_TOKENS_REASONING, series, (double)u->reasoning);
+	if (walk->call.cost > 0)
+		mw_metrics_add(c, MW_METRIC_COST, series, (double)walk->call.cost / 1e12);
+}
+
 /* What went wrong in hooks since a call of this version was settled last. Whose hooks they were is in
  * the log. */
 static void count_policy_errors(struct mw_walk *walk)
@@ -94,7 +102,7 @@ enum mw_next mw_step_settle(struct mw_walk *walk)
 	struct mw_policies *policies = mw_walk_policies(walk);
 	uint64_t ended = walk->answered_us ? walk->answered_us : mw_env_now(walk->call.env);
 	mw_reader_close(walk);
-	mw_settle_cost(walk);
+	mw_settle_attempt(walk);
 	count(walk, ended);
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
 		mw_hook_complete(policies, &walk->call);

@@ -92,7 +92,7 @@ struct mw_walk {
 	uint64_t begin_by_us, first_by_us, total_by_us; /* deadlines of the attempt; 0: none */
 	uint64_t gap_us;                   /* how long a stream may be silent after content; 0: for ever */
 	bool paused;                       /* the client is slower than the target */
-	uint64_t upstream_us;              /* time spent in attempts and pauses, for the overhead */
+	uint64_t waited_us;                /* for the client's body, in attempts and pauses: no overhead */
 	uint64_t answered_us;              /* when the last byte was handed over; 0: not yet */
 	/* what is left to tell the client if nothing works */
 	struct mw_fault fault;

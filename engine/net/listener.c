@@ -70,7 +70,7 @@ static void take_first(struct address *a, const struct addrinfo *list)
 static bool resolve(struct address *a, const char *host, uint16_t port, struct mw_err *err)
 {
 	*a = (struct address){.host = host, .port = port};
-	a->all = host[0] == '\0' || strcmp(host, "*") == 0;
+	a->all = strcmp(host, "*") == 0;
 	if (a->all) {
 		take_all(a, true);
 		return true;

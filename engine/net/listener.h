@@ -15,7 +15,7 @@ struct mw_listener;
  * of the same user would get half of the connections without anybody noticing. Errors as below. */
 bool mw_listener_check(const char *host, uint16_t port, struct mw_err *err) MW_MUSTCHECK;
 
-/* `host` is a name or an address, "" or "*" for all addresses; port 0 takes a free one. A name that has
+/* `host` is a name or an address, "*" for all addresses; port 0 takes a free one. A name that has
  * several addresses listens on one of them, IPv4 first. Errors (SETTINGS) say which address and what to
  * do ("port 4000 is taken: another program listens there; choose another with --port"). on_accept owns
  * the socket. */

@@ -230,9 +230,10 @@ void mw_price_cost(const struct mw_price *price, const struct mw_usage *u, struc
 {
 	struct mw_price_rates r = rates_for(price, u->prompt);
 	int64_t written = plus(MW_MAX(u->cache_write, 0), MW_MAX(u->cache_write_1h, 0));
-	int64_t apart = plus(plus(MW_MAX(u->cached, 0), written), MW_MAX(u->audio_in, 0));
+	int64_t fresh = rest(u->prompt, plus(MW_MAX(u->cached, 0), written));
+	int64_t heard = MW_MIN(u->audio_in, fresh); /* some count cached audio as both */
 	int64_t thought = plus(MW_MAX(u->reasoning, 0), MW_MAX(u->audio_out, 0));
-	out->input = plus(times(rest(u->prompt, apart), r.input), times(u->audio_in, r.audio_in));
+	out->input = plus(times(rest(fresh, heard), r.input), times(heard, r.audio_in));
 	out->cached = times(u->cached, r.cached);
 	out->cache_write =
 	    plus(times(u->cache_write, r.cache_write), times(u->cache_write_1h, r.cache_write_1h));

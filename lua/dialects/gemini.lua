@@ -58,7 +58,8 @@ local function audio_tokens(details)
 	return sum
 end
 
--- Gemini counts thoughts beside the candidates, OpenAI in the completion.
+-- Gemini counts thoughts beside the candidates, OpenAI in the completion. Audio that came from the cache costs as
+-- what is cached, not as audio.
 local function fill_usage(flat, counts)
 	local written, thought = count(counts.candidatesTokenCount), count(counts.thoughtsTokenCount)
 	flat.prompt = count(counts.promptTokenCount) + count(counts.toolUsePromptTokenCount)
@@ -67,7 +68,7 @@ local function fill_usage(flat, counts)
 	flat.reasoning = thought
 	flat.audio_in, flat.audio_out = 0, 0
 	if counts.promptTokensDetails or counts.candidatesTokensDetails then
-		flat.audio_in = audio_tokens(counts.promptTokensDetails)
+		flat.audio_in = math.max(0, audio_tokens(counts.promptTokensDetails) - audio_tokens(counts.cacheTokensDetails))
 		flat.audio_out = audio_tokens(counts.candidatesTokensDetails)
 	end
 	return flat

@@ -16,13 +16,6 @@ local provider = { name = "demo", dialect = "openai_chat", prefixes = { "demo" }
 
 local FOREVER_MS = 24 * 3600 * 1000
 
-function provider.prepare(spec)
-	if not (text_model.MODELS[spec.model] or spec.model:find("*", 1, true)) then
-		return nil, ("demo/%s does not exist; there are demo/echo, demo/words, demo/tools and demo/embed"):format(spec.model)
-	end
-	return { dialect = "openai_chat", passthrough = true, stream_usage = true, plays = true, api_base = "" }
-end
-
 -- ---- what was asked for ----------------------------------------------------------------------------------
 
 -- name -> least and most, or the kind of value.
@@ -30,11 +23,25 @@ local LIMITS = {
 	delay_ms = { 0, FOREVER_MS }, first_token_ms = { 0, FOREVER_MS }, token_ms = { 0, FOREVER_MS },
 	tokens_per_second = { 0.01, 1e6 }, words = { 0, 100000 }, calls = { 0, 128 }, cut_after = { 0, 1e9 },
 	stall_after = { 0, 1e9 }, text = "string", reasoning = "string", finish = "string", error = "table",
-	fail = "string",
+	usage = "table", fail = "string",
 }
 local ERROR_LIMITS = { status = { 400, 599 }, retry_after = { 0, 86400 }, after = { 0, 1e9 }, message = "string",
 	type = "string", code = "string" }
+local USAGE_LIMITS = {}
+for _, kind in ipairs { "prompt", "cached", "cache_write", "completion", "reasoning", "audio_in", "audio_out" } do
+	USAGE_LIMITS[kind] = { 0, 1e9 }
+end
+local INNER_LIMITS = { error = ERROR_LIMITS, usage = USAGE_LIMITS }
 local FAILS = { unreachable = true, no_reply = true }
+
+local function names_of(limits)
+	local names = {}
+	for name in pairs(limits) do
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	return table.concat(names, ", ")
+end
 
 local function take(into, from, limits, path)
 	for name, value in pairs(from) do
@@ -42,48 +49,60 @@ local function take(into, from, limits, path)
 		if value == json.null then
 			value = nil
 		elseif not limit then
-			return faults.new("BAD_REQUEST", where .. " is not known; README.md in lua/ lists what demo takes", where)
+			return faults.new("BAD_REQUEST", ("%s is not known; allowed are %s"):format(where, names_of(limits)), where)
 		elseif type(limit) == "string" and type(value) ~= limit then
 			local kind = limit == "table" and "an object" or "a string"
 			return faults.new("BAD_REQUEST", ("%s: allowed is %s"):format(where, kind), where)
 		elseif type(limit) == "table" and not (type(value) == "number" and value >= limit[1] and value <= limit[2]) then
-			return faults.new("BAD_REQUEST", ("%s: allowed is a number from %g to %g"):format(where, limit[1], limit[2]), where)
+			return faults.new("BAD_REQUEST", ("%s: allowed is a number from %.10g to %.10g"):format(where, limit[1], limit[2]), where)
 		end
 		into[name] = value
 	end
 	return nil
 end
 
+-- Puts what is wished for over what was; a fault if it cannot be had.
+local function hear(wish, from)
+	if type(from) ~= "table" then
+		return faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
+	end
+	local fault = take(wish, from, LIMITS, "demo.")
+	for name, limits in pairs(INNER_LIMITS) do
+		local inner = {}
+		fault = fault or wish[name] and take(inner, wish[name], limits, "demo." .. name .. ".")
+		wish[name] = wish[name] and inner
+	end
+	if not fault and wish.fail and not FAILS[wish.fail] then
+		fault = faults.new("BAD_REQUEST", 'demo.fail: allowed are "unreachable" and "no_reply"', "demo.fail")
+	end
+	return fault
+end
+
 -- The settings of the target, with those of the call over them. A mock answers at once.
 local function wishes(body, ctx)
-	local wish = { first_token_ms = 300, token_ms = 20, delay_ms = 0 }
 	local mock = chat.given(ctx.params.mock_response)
-	if mock then
-		wish = { first_token_ms = 0, token_ms = 0, delay_ms = 0, mock = mock }
-	end
+	local wish = { first_token_ms = mock and 0 or 300, token_ms = mock and 0 or 20, delay_ms = 0, mock = mock }
 	local extra = type(ctx.params.extra) == "table" and ctx.params.extra or {}
 	local settings = chat.given(ctx.params.demo) or chat.given(extra.demo) or {}
-	for _, from in ipairs { settings, chat.given(body.demo) or {} } do
-		if type(from) ~= "table" then
-			return nil, faults.new("BAD_REQUEST", "demo: allowed is an object", "demo")
-		end
-		local fault = take(wish, from, LIMITS, "demo.")
-		if wish.error and not fault then
-			local err = {}
-			fault = take(err, wish.error, ERROR_LIMITS, "demo.error.")
-			wish.error = err
-		end
-		if fault then
-			return nil, fault
-		end
-	end
-	if wish.fail and not FAILS[wish.fail] then
-		return nil, faults.new("BAD_REQUEST", 'demo.fail: allowed are "unreachable" and "no_reply"', "demo.fail")
+	local fault = hear(wish, settings) or hear(wish, chat.given(body.demo) or {})
+	if fault then
+		return nil, fault
 	end
 	if wish.tokens_per_second then
 		wish.token_ms = 1000 / wish.tokens_per_second
 	end
 	return wish
+end
+
+function provider.prepare(spec)
+	if not (text_model.MODELS[spec.model] or spec.model:find("*", 1, true)) then
+		return nil, ("demo/%s does not exist; there are demo/echo, demo/words, demo/tools and demo/embed"):format(spec.model)
+	end
+	local wish, fault = wishes({}, { params = spec.params })
+	if not wish then
+		return nil, fault.message
+	end
+	return { dialect = "openai_chat", passthrough = true, stream_usage = true, plays = true, api_base = "" }
 end
 
 -- LiteLLM's words for a mock that fails.
@@ -151,6 +170,14 @@ local function stream_script(wish, events, encoder)
 	return script
 end
 
+-- The counts with those that were wished for instead.
+local function told(wish, flat)
+	for kind, count in pairs(wish.usage or {}) do
+		flat[kind] = math.floor(count)
+	end
+	return flat
+end
+
 -- ---- chat ----------------------------------------------------------------------------------------------
 
 -- The events of `n` equal answers, word by word, the answers mixed as a provider mixes them.
@@ -205,8 +232,8 @@ end
 local function play_chat(wish, body, ctx)
 	local answer = text_model.answer(wish, body, ctx.model)
 	local n = math.max(1, math.min(body.n or 1, 128))
-	local flat = { prompt = text_model.prompt_tokens(body), completion = answer.tokens * n,
-		reasoning = #answer.reasoning_pieces * n }
+	local flat = told(wish, { prompt = text_model.prompt_tokens(body), completion = answer.tokens * n,
+		reasoning = #answer.reasoning_pieces * n })
 	if not body.stream then
 		return whole_script(wish, reply_of(answer, n, flat, ctx), answer.tokens)
 	end
@@ -232,8 +259,9 @@ local function play_embeddings(wish, body, ctx)
 		data[i] = { object = "embedding", index = i - 1,
 			embedding = body.encoding_format == "base64" and lib.base64_encode(lib.floats_encode(numbers)) or numbers }
 	end
+	local read = told(wish, { prompt = tokens }).prompt
 	local reply = { object = "list", data = data, model = ctx.model,
-		usage = { prompt_tokens = tokens, total_tokens = tokens } }
+		usage = { prompt_tokens = read, total_tokens = read } }
 	wish.first_token_ms = math.min(wish.first_token_ms, 20)
 	return whole_script(wish, embeddings.encode_reply(reply, ctx), 0)
 end

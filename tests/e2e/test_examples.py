@@ -93,3 +93,15 @@ def test_04_shares_three_to_one_and_refuses(gateway):
     answer = ask(gw, "04-weights", messages=[{"role": "user", "content": "More Synergy, please"}])
     assert (answer.status, answer.error["code"]) == (403, "office_words")
     assert "synergy" in answer.error["message"]
+
+
+def test_the_settings_and_the_policy_of_the_readme_are_good(tmp_path):
+    with open(os.path.join(ROOT, "README.md")) as f:
+        blocks = dict(re.findall(r"^```(yaml|lua)\n(.*?)^```$", f.read(), re.M | re.S))
+    policy = re.search(r"^  - path: (\S+)$", blocks["yaml"], re.M).group(1)
+    os.makedirs(os.path.dirname(tmp_path / policy))
+    (tmp_path / policy).write_text(blocks["lua"])
+    (tmp_path / "config.yaml").write_text(blocks["yaml"])
+    keys = {name: "sk-x" for name in re.findall(r"os\.environ/(\w+)", blocks["yaml"])}
+    code, out, err = run("--check", "--config", str(tmp_path / "config.yaml"), env=keys)
+    assert code == 0 and "good" in out and not err, out + err

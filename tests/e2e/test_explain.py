@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from calls import answered_by, check_whole, counts, target
-from harness import anthropic, gemini, in_turn, model, openai, patience, reply, reset, stream, until, wait
+from harness import anthropic, event, gemini, in_turn, model, openai, patience, reply, reset, stream, until, wait
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -88,6 +89,60 @@ def test_the_cost_of_an_answer(gateway, upstream, provider_model, answer, params
         counts(gw, "moonweir_cost_dollars_total", cost)
 
 
+KINDS = {"input_cost_per_token": 1e-6, "cache_read_input_token_cost": 1e-7, "cache_creation_input_token_cost": 2e-6,
+         "cache_creation_input_token_cost_above_1hr": 3e-6, "input_cost_per_audio_token": 4e-5,
+         "output_cost_per_token": 5e-6, "output_cost_per_reasoning_token": 7e-6, "output_cost_per_audio_token": 8e-5,
+         "input_cost_per_token_above_200k_tokens": 2e-6, "output_cost_per_token_above_200k_tokens": 6e-6}
+OPENAI_USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100,
+                "prompt_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 200, "audio_tokens": 100},
+                "completion_tokens_details": {"reasoning_tokens": 40, "audio_tokens": 10}}
+ANTHROPIC_USAGE = {"input_tokens": 400, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 300,
+                   "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100},
+                   "output_tokens": 100}
+GEMINI_USAGE = {"promptTokenCount": 300000, "cachedContentTokenCount": 1000, "candidatesTokenCount": 60,
+                "thoughtsTokenCount": 40, "totalTokenCount": 300100,
+                "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 299000}, {"modality": "AUDIO", "tokenCount": 1000}],
+                "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 400}, {"modality": "AUDIO", "tokenCount": 600}]}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("vendor, counted, cost", [
+    ("openai", OPENAI_USAGE, 400 * 1e-6 + 300 * 1e-7 + 200 * 2e-6 + 100 * 4e-5 + 50 * 5e-6 + 40 * 7e-6 + 10 * 8e-5),
+    ("anthropic", ANTHROPIC_USAGE, 400 * 1e-6 + 300 * 1e-7 + 200 * 2e-6 + 100 * 3e-6 + 100 * 5e-6),
+    ("gemini", GEMINI_USAGE, 298600 * 2e-6 + 1000 * 1e-7 + 400 * 4e-5 + 60 * 6e-6 + 40 * 7e-6),
+], ids=["openai", "anthropic", "gemini"])
+def test_every_kind_of_token_has_its_own_rate(gateway, upstream, vendor, counted, cost, streamed):
+    gw = gateway({"model_list": [model("m", upstream(counting(vendor, counted, streamed)), vendor + "/x", **KINDS)]})
+    if streamed:
+        assert "x-litellm-response-cost" not in gw.stream().answer.headers, "nobody knows it yet"
+    else:
+        assert float(gw.chat().headers["x-litellm-response-cost"]) == pytest.approx(cost, rel=1e-9)
+    counts(gw, "moonweir_cost_dollars_total", cost)
+
+
+def counting(vendor, counted, streamed):
+    """An answer of the vendor's, whole or streamed, that ends with these counts."""
+    if vendor == "openai" and streamed:
+        last = dict(openai.chunk({}), choices=[], usage=counted)
+        return stream(openai.events("hello", usage=False, done=False), event(last), event("[DONE]"))
+    if vendor == "anthropic" and streamed:
+        steps = anthropic.events("hello")
+        delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": counted}
+        return stream(steps[:-2], event(delta, "message_delta"), steps[-1])
+    if vendor == "gemini":
+        whole = {**gemini.message("hello"), "usageMetadata": counted}
+        return stream(event(whole)) if streamed else reply(whole)
+    return reply({**{"openai": openai, "anthropic": anthropic}[vendor].message("hello"), "usage": counted})
+
+
+def test_embeddings_explain_themselves(gateway, upstream):
+    gw = gateway({"model_list": [target("the-id", upstream(openai.embeddings([1.0])), provider_model="openai/text-embedding-3-small")]})
+    headers = gw.post("/v1/embeddings", {"model": "m", "input": "x"}).headers
+    assert re.fullmatch(UUID, headers["x-litellm-call-id"])
+    assert headers["x-litellm-model-id"] == "the-id"
+    assert float(headers["x-litellm-response-cost"]) == pytest.approx(3 * 0.02e-6)
+
+
 def test_prices_may_come_from_a_file_in_litellms_format(gateway, upstream):
     prices = {"gpt-4o": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}}
     gw = gateway({"model_list": [model("m", upstream(with_usage(1000, 100)), "openai/gpt-4o")],
@@ -102,6 +157,19 @@ def test_the_overhead_is_the_gateways_own_time(gateway, upstream):
     overhead = float(headers["x-litellm-overhead-duration-ms"])
     assert 0 < overhead < patience(25), "neither the attempts nor the pause between them"
     assert 380 < float(headers["x-litellm-response-duration-ms"]) < patience(700)
+
+
+def test_a_slow_upload_is_no_overhead(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat()))]})
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    with gw.connect() as wire:
+        wire.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:9])
+        began = time.monotonic()
+        until(lambda: time.monotonic() > began + 0.3)
+        wire.send(body[9:])
+        headers = wire.response().headers
+    overhead, whole = (float(headers["x-litellm-%s-duration-ms" % name]) for name in ("overhead", "response"))
+    assert whole > 250 and whole - overhead > 250
 
 
 # --------------------------------------------------------------------------------------------------------- metrics
@@ -142,6 +210,25 @@ def test_metrics_count_tokens_of_every_kind(gateway, upstream):
     gw.chat()
     for name, n in (("prompt", 2000), ("cached", 800), ("completion", 200), ("reasoning", 120)):
         counts(gw, "moonweir_%s_tokens_total" % name, n, model="m")
+
+
+AGAIN = """\
+local P = mw.policy { name = "again", api = 1, kind = "route" }
+function P.result(req, at, res, p)
+  if at.number == 1 then return mw.retry { after_ms = 1 } end
+end
+return P
+"""
+
+
+def test_an_answer_that_a_policy_throws_away_has_used_tokens(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(with_usage(1000, 100, cached=400)), "openai/gpt-4o")],
+                  "policies": [{"path": "again.lua"}]}, files={"again.lua": AGAIN})
+    headers = gw.chat().headers
+    assert headers["x-litellm-attempted-retries"] == "1"
+    assert float(headers["x-litellm-response-cost"]) == pytest.approx(0.003), "that of the answer alone"
+    counts(gw, "moonweir_prompt_tokens_total", 2000, model="m")
+    counts(gw, "moonweir_cost_dollars_total", 0.006)
 
 
 def test_a_stream_that_breaks_has_used_tokens(gateway, upstream):

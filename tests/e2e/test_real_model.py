@@ -2,13 +2,14 @@
 """A real small language model behind the gateway: real tokens, real streams, real usage."""
 import json
 import os
+import re
 import subprocess
 import time
 
 import pytest
 
-from harness import patience, until
-from harness.gateway import ROOT
+from harness import Wire, patience, until
+from harness.gateway import BINARY, ROOT
 
 PYTHON = os.path.join(ROOT, "build", "venv", "bin", "python")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(
@@ -47,6 +48,35 @@ def llm(tmp_path_factory):
 def gw(gateway, llm):
     return gateway({"model_list": [{"model_name": "m", "litellm_params": {
         "model": "openai/smollm2", "api_base": llm.base, "api_key": "sk-smollm2"}}]})
+
+
+def test_make_run_llm_chats_and_takes_its_server_with_it(request):
+    """Also where http calls go by way of a proxy, as they do on many a newcomer's machine."""
+    command = [PYTHON, os.path.join(ROOT, "tests", "support", "run_llm.py"), BINARY, "--port", "0"]
+    gone = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    process = subprocess.Popen(command, cwd=ROOT, env=gone, stdout=subprocess.PIPE, text=True)
+    request.addfinalizer(process.kill)
+    said = ""
+    while "Hello, moon!" not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    server, gateway = (int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)[;\n]", said)[:2])
+    with Wire(gateway) as wire:
+        wire.request("POST", "/v1/chat/completions", {
+            "model": "smollm2", "max_tokens": 4, "messages": [{"role": "user", "content": "Hello, moon!"}]})
+        assert wire.response().content
+    process.terminate()
+    assert process.wait(patience(5)) == 0
+    until(lambda: refuses(server), 5, "the model's server ends with the gateway")
+
+
+def refuses(port):
+    try:
+        Wire(port).close()
+    except OSError:
+        return True
+    return False
 
 
 def test_it_chats(gw):

@@ -46,6 +46,9 @@ def test_version_is_one_line():
     (["--port", "70000"], "70000"),
     (["--workers", "0"], "0"),
     (["--port"], "--port"),
+    (["--host", ""], "--host"),
+    (["--model", ""], "--model"),
+    (["--config", ""], "--config"),
     (["surprise"], "surprise"),
 ])
 def test_a_wrong_argument_is_named(args, named):
@@ -117,6 +120,11 @@ def test_a_model_that_is_named_wins_over_settings_of_the_environment(gateway):
     gateway(env={"CONFIG_FILE_PATH": ""})
 
 
+def test_nothing_is_wrong_with_the_embedded_settings():
+    code, out, err = run("--check")
+    assert (code, err) == (0, "") and "good" in out
+
+
 def test_it_starts_without_settings_key_or_network(gateway):
     gw = gateway()
     first = gw.get("/v1/models").json["data"][0]["id"]
@@ -140,14 +148,40 @@ def test_the_printed_curl_line_answers(gateway, host):
     if ":" in host and not has_ipv6():
         pytest.skip("no IPv6 on this machine")
     gw = gateway(args=["--host", host])
-    line = until(lambda: re.search(r"^\s*(curl (?:.*\\\n)*.*)$", gw.stdout, re.M), 2, "a curl line").group(1)
+    line = printed_curl(gw)
     assert str(gw.port) in line
+    said = paste(line)
+    if said.startswith("data:"):
+        assert said.rstrip().endswith("data: [DONE]")
+    else:
+        assert json.loads(said)["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("names, asked", [
+    (["openai/*", "a 'quoted' \\ \"näme\""], "a 'quoted' \\ \"näme\""),
+    (["team-*", "*"], "team-YOUR_MODEL"),
+], ids=["odd letters", "patterns only"])
+def test_the_printed_curl_line_asks_for_a_model_that_is_there(gateway, names, asked):
+    if not shutil.which("curl"):
+        pytest.skip("no curl to paste the line into")
+    gw = gateway({"model_list": [{"model_name": name, "litellm_params": {
+        "model": "openai/*" if "*" in name else "openai/x", "mock_response": "hello"}} for name in names]})
+    answer = json.loads(paste(printed_curl(gw)))
+    assert (answer["model"], answer["choices"][0]["message"]["content"]) == (asked, "hello")
+
+
+def test_without_a_model_nothing_is_suggested(gateway):
+    assert "curl" not in gateway("model_list: []\n").stdout
+
+
+def printed_curl(gw):
+    return until(lambda: re.search(r"^\s*(curl (?:.*\\\n)*.*)$", gw.stdout, re.M), 2, "a curl line").group(1)
+
+
+def paste(line):
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=patience(10))
     assert done.returncode == 0
-    if done.stdout.startswith("data:"):
-        assert done.stdout.rstrip().endswith("data: [DONE]")
-    else:
-        assert json.loads(done.stdout)["choices"][0]["message"]["content"]
+    return done.stdout
 
 
 def test_the_first_answer_comes_soon_after_the_start(gateway):

@@ -48,8 +48,8 @@ describe("the price table", function()
 	end)
 
 	it("has the models that the vendors sell", function()
-		for _, name in ipairs { "openai/gpt-4o-mini", "openai/gpt-5.6-sol", "openai/text-embedding-3-small",
-			"anthropic/claude-sonnet-5-5", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "demo/echo" } do
+		for _, name in ipairs { "openai/gpt-4o-mini", "openai/gpt-6.2-sol", "openai/text-embedding-3-small",
+			"anthropic/claude-sonnet-5-5", "anthropic/claude-haiku-4-5", "gemini/gemini-4-neon", "demo/echo" } do
 			assert.is_truthy(prices.models[name], name)
 		end
 	end)

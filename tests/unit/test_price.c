@@ -203,6 +203,21 @@ static void reasoning_and_audio_cost_their_own_rates(void **state)
 	assert_int_equal(c.total, 2170000000LL);
 }
 
+static void cached_audio_is_not_paid_twice(void **state)
+{
+	(void)state;
+	struct mw_price p;
+	mw_price_init(&p);
+	p.base.input = 10;
+	p.base.cached = 1;
+	p.base.audio_in = 100;
+	assert_int_equal(
+	    cost_of(&p, (struct mw_usage){.prompt = 50, .cached = 50, .audio_in = 50}).total, 50);
+	assert_int_equal(
+	    cost_of(&p, (struct mw_usage){.prompt = 50, .cached = 30, .audio_in = 40}).total,
+	    30 + 20 * 100);
+}
+
 static void a_rate_that_is_not_given_has_a_stand_in(void **state)
 {
 	(void)state;
@@ -324,6 +339,7 @@ int main(void)
 	    cmocka_unit_test(input_and_output_cost_by_token),
 	    cmocka_unit_test(cached_tokens_cost_their_own_rate),
 	    cmocka_unit_test(reasoning_and_audio_cost_their_own_rates),
+	    cmocka_unit_test(cached_audio_is_not_paid_twice),
 	    cmocka_unit_test(a_rate_that_is_not_given_has_a_stand_in),
 	    cmocka_unit_test(a_tier_replaces_the_rates_of_the_whole_call),
 	    cmocka_unit_test(odd_usage_costs_no_less_than_nothing),
