@@ -227,16 +227,6 @@ function Stream:finish()
 	return text .. self.sink:finish()
 end
 
--- ---- errors for clients --------------------------------------------------------------------------------
-
-function runtime.error_body(dialect, fault)
-	return json.encode(registry.dialects[dialect or "openai_chat"].encode_error(fault))
-end
-
-function runtime.stream_error(dialect, fault)
-	return registry.dialects[dialect or "openai_chat"].stream_error(fault)
-end
-
 -- For tests.
 runtime.registry = registry
 
