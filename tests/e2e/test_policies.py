@@ -243,6 +243,16 @@ def test_a_plan_has_a_deadline(ruled, upstream):
     assert 3 <= len(up.requests) <= 4
 
 
+def test_the_deadline_of_a_plan_ends_the_attempt_under_way(ruled, upstream):
+    deaf = upstream([silence()])
+    gw = ruled("function P.route(req, ups) return mw.plan { ups[1], deadline_ms = 200 } end", "route",
+               models=[model("m", deaf)], timeout=30)
+    began = time.monotonic()
+    assert gw.chat().status == 504
+    assert 0.19 <= time.monotonic() - began <= patience(1)
+    assert deaf.request.wait_left(1)
+
+
 def test_a_policy_sees_the_candidates(ruled, upstream, good):
     go = threading.Event()
     up = upstream(lambda request: [wait_for(go) if b"hold" in request.body else wait(0), openai.chat("hello")])

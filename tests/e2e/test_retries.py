@@ -80,9 +80,10 @@ def test_another_target_is_tried_at_once(gateway, upstream, nobody, good):
 
 
 def test_a_pause_grows_where_the_provider_asks_for_none(gateway, upstream):
-    up = upstream(in_turn(openai.error(500), openai.chat("good")))
-    assert alone(gateway, up).chat().status == 200
-    assert 0.2 < seconds_between(up.requests) < patience(1)
+    up = upstream(in_turn(openai.error(500), openai.error(500), openai.chat("good")))
+    assert alone(gateway, up, retries=2).chat().status == 200
+    assert 0.24 <= seconds_between(up.requests) <= patience(1), "half a second, or up to half of it less"
+    assert 0.49 <= seconds_between(up.requests[1:]) <= patience(2), "twice that"
 
 
 def test_a_connection_that_the_provider_had_closed_is_no_failed_attempt(gateway, upstream):
