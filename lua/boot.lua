@@ -21,12 +21,6 @@ local function resolved(spec)
 	return provider
 end
 
--- The names of environment variables that C should look up and give as spec.params.env.
-function runtime.environment(spec)
-	local provider, message = resolved({ provider = spec.provider, model = spec.model })
-	return provider and (provider.env or {}), message
-end
-
 runtime.wildcards = registry.wildcards
 
 function runtime.prepare(spec)
