@@ -37,20 +37,12 @@ void mw_page_models(struct mw_worker *w, struct mw_http_req *req, struct mw_str 
 	mw_buf_deinit(&b);
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	                              : -1;
-}
-
 /* Percent-decoded; a bad escape stays as it is. */
 static void add_decoded(struct mw_buf *b, struct mw_str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		int high = i + 2 < s.n && s.p[i] == '%' ? hex_digit(s.p[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(s.p[i + 2]) : -1;
+		int high = i + 2 < s.n && s.p[i] == '%' ? mw_str_hex(s.p[i + 1]) : -1;
+		int low = high >= 0 ? mw_str_hex(s.p[i + 2]) : -1;
 		if (low < 0) {
 			mw_buf_addc(b, s.p[i]);
 			continue;

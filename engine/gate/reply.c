@@ -50,9 +50,9 @@ static void quote_or_null(struct mw_buf *b, struct mw_str s)
 		mw_buf_addz(b, "null");
 }
 
-void mw_reply_error_body(struct mw_str path, const struct mw_fault *f, struct mw_buf *out)
+/* In OpenAI's dialect, which every endpoint speaks so far. */
+static void add_error(struct mw_buf *out, const struct mw_fault *f)
 {
-	(void)path; /* every endpoint so far speaks OpenAI's dialect */
 	mw_buf_addz(out, "{\"error\":{\"message\":");
 	mw_json_quote(out, mw_strn(f->message.p, MW_MIN(f->message.n, (size_t)MAX_MESSAGE)));
 	mw_buf_addz(out, ",\"type\":");
@@ -92,8 +92,9 @@ static struct mw_fault fault_of(const struct mw_err *err)
 
 void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out)
 {
+	(void)path;
 	struct mw_fault f = fault_of(err);
-	mw_reply_error_body(path, &f, out);
+	add_error(out, &f);
 }
 
 /* ---- answers that are no call's ------------------------------------------------------------ */
@@ -273,7 +274,7 @@ void mw_reply_fault(struct mw_walk *walk)
 	mw_buf_init(&b, MAX_ERROR);
 	if (!walk->fault.native_code.n)
 		walk->fault.native_code = code_word(walk->fault.code);
-	mw_reply_error_body(mw_http_req_head(walk->req)->path, &walk->fault, &b);
+	add_error(&b, &walk->fault);
 	if (mw_http_began(walk->req))
 		fault_in_stream(walk, mw_buf_str(&b));
 	else

@@ -8,9 +8,7 @@
 
 #include "gate/walk.h"
 
-/* The error body in the dialect that the path speaks. Fault members may be empty. */
-void mw_reply_error_body(struct mw_str path, const struct mw_fault *fault, struct mw_buf *out);
-/* The same for an error of ours. */
+/* The body of an error of ours, in the dialect that the path speaks. */
 void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out);
 
 /* Answers a request that is no call (or not yet one) and is done with it. */
