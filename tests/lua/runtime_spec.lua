@@ -45,6 +45,17 @@ describe("a stream", function()
 		assert.are.equal(head, second:sub(1, #head))
 	end)
 
+	it("counts each run where Anthropic ran the model several times", function()
+		local stream = open(1)
+		for _, event in ipairs { START, TEXT, [[{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{
+			"input_tokens":9,"output_tokens":4,"iterations":[{"input_tokens":9,"output_tokens":4},
+			{"input_tokens":20,"output_tokens":7,"cache_read_input_tokens":5}]}}]] } do
+			assert(stream:event("", event))
+		end
+		stream:finish()
+		assert.are.same({ 34, 5, 11 }, { stream.usage.prompt, stream.usage.cached, stream.usage.completion })
+	end)
+
 	it("ends with usage only if the client asked, and [DONE]", function()
 		for _, asked in ipairs { true, false } do
 			local stream = open(1, { include_usage = asked })
