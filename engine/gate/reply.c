@@ -126,6 +126,17 @@ void mw_reply_set_fault(struct mw_walk *walk, const struct mw_err *err)
 	walk->fault.param = mw_arena_dup(a, walk->fault.param);
 }
 
+void mw_reply_set_rejection(struct mw_walk *walk, const struct mw_decision *d)
+{
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_REJECTED,
+	    .status = d->status,
+	    .message = d->message,
+	    .native_code = d->code,
+	    .retry_after_us = d->retry_after_us,
+	};
+}
+
 /* ---- headers of a call's answer ------------------------------------------------------------ */
 
 struct headers {
