@@ -129,6 +129,27 @@ describe("a stream", function()
 	end)
 end)
 
+describe("a request to Anthropic", function()
+	it("has the results of tools first in the user's turn, whatever the client said before them", function()
+		local text = runtime.request(1, "chat", json.encode { messages = json.array {
+			{ role = "user", content = "ask" },
+			{ role = "assistant", tool_calls = json.array {
+				{ id = "c1", type = "function", ["function"] = { name = "f", arguments = "{}" } },
+				{ id = "c2", type = "function", ["function"] = { name = "f", arguments = "{}" } } } },
+			{ role = "user", content = "hurry" },
+			{ role = "tool", tool_call_id = "c1", content = "one" },
+			{ role = "tool", tool_call_id = "c2", content = "two" },
+		} }, { model = "claude-sonnet-4-5" })
+		local turns = json.decode(text).messages
+		assert.are.equal(3, #turns)
+		local kinds = {}
+		for i, block in ipairs(turns[3].content) do
+			kinds[i] = block.tool_use_id or block.text
+		end
+		assert.are.same({ "c1", "c2", "hurry" }, kinds)
+	end)
+end)
+
 describe("an error", function()
 	it("has OpenAI's four members, the code as text", function()
 		local body = openai_chat.encode_error { code = "UPSTREAM", status = 529, type = "overloaded_error", message = "Overloaded" }
