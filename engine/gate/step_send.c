@@ -40,7 +40,7 @@ static const struct mw_plan_step *next_step(struct mw_walk *walk)
 
 /* ---- how long before ------------------------------------------------------------------------ */
 
-/* How much longer the provider of a step wants to be left in peace. */
+/* How much longer the provider of a step asked to be left alone. */
 static uint64_t asked_for(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	uint64_t now = mw_env_now(walk->call.env);

@@ -47,16 +47,14 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 	struct mw_str asked = call->asked.n ? call->asked : MW_STR("-");
 	asked.n = MW_MIN(asked.n, (size_t)SHOWN); /* a client may have asked for anything */
 	bool unfinished = call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n;
+	bool failed = walk->fault.code != MW_ERR_NONE && !walk->attempt.ok;
 	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
-		    "tokens=%lld+%lld ms=%.1f%s%.*s",
+		    "tokens=%lld+%lld ms=%.1f%s%s",
 	    call->id, MW_FMT(asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
 	    call->stream ? " stream" : "", unfinished ? " unfinished" : "", call->attempts,
 	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
-	    seconds(ended - call->started_us) * 1e3,
-	    walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? " error=" : "",
-	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
-		       ? mw_str(mw_err_name(walk->fault.code))
-		       : MW_STR("")));
+	    seconds(ended - call->started_us) * 1e3, failed ? " error=" : "",
+	    failed ? mw_err_name(walk->fault.code) : "");
 	mw_worker_logged(walk->worker);
 }
 
