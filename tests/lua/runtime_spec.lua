@@ -10,6 +10,7 @@ local runtime = require "boot"
 setup(function()
 	runtime.add(1, { model = "anthropic/claude-sonnet-4-5", params = { api_key = "k" } })
 	runtime.add(2, { model = "openai_like/m", params = { api_base = "http://h" } })
+	runtime.add(3, { model = "gemini/gemini-2.5-flash", params = { api_key = "k" } })
 end)
 
 local function open(index, opts)
@@ -147,6 +148,17 @@ describe("a request to Anthropic", function()
 			kinds[i] = block.tool_use_id or block.text
 		end
 		assert.are.same({ "c1", "c2", "hurry" }, kinds)
+	end)
+end)
+
+describe("a picture", function()
+	it("of type image/jpg, which is none, goes out as image/jpeg", function()
+		local body = json.encode { messages = json.array { { role = "user", content = json.array {
+			{ type = "image_url", image_url = { url = "data:image/jpg;base64,AA==" } } } } } }
+		for index, model in pairs { [1] = "claude-sonnet-4-5", [3] = "gemini-2.5-flash" } do
+			local text = runtime.request(index, "chat", body, { model = model })
+			assert.is_truthy(text:find('"image/jpeg"', 1, true), model)
+		end
 	end)
 end)
 
