@@ -4,6 +4,7 @@
 local json = require "mwjson"
 local lib = require "mwlib"
 local faults = require "faults"
+local mend = require "mend"
 local openai_chat = require "dialects.openai_chat"
 local runtime = require "boot"
 
@@ -151,6 +152,17 @@ describe("a request to Anthropic", function()
 	end)
 end)
 
+describe("a request to Gemini", function()
+	it("asks Pro models before 3.1 for a high level where the client wants a medium one", function()
+		local body = json.encode { messages = json.array { { role = "user", content = "hi" } }, reasoning_effort = "medium" }
+		for model, level in pairs { ["gemini-3-pro-preview"] = "HIGH", ["gemini-3.1-pro-preview"] = "MEDIUM",
+			["gemini-3-flash-preview"] = "MEDIUM" } do
+			local text = runtime.request(3, "chat", body, { model = model })
+			assert.are.equal(level, json.decode(text).generationConfig.thinkingConfig.thinkingLevel, model)
+		end
+	end)
+end)
+
 describe("a picture", function()
 	it("of type image/jpg, which is none, goes out as image/jpeg", function()
 		local body = json.encode { messages = json.array { { role = "user", content = json.array {
@@ -179,6 +191,27 @@ describe("an error", function()
 		local text = openai_chat.stream_error(faults.broken("cut"))
 		assert.is_truthy(text:find('^data: {"error":{"message":"cut"'))
 		assert.is_nil(text:find("[DONE]", 1, true))
+	end)
+end)
+
+describe("what a compatible server says", function()
+	it("of an answer's end is OpenAI's word, in whatever case", function()
+		assert.are.same({ "length", "MAX_TOKENS" }, { mend.finish("MAX_TOKENS") })
+		assert.are.same({ "stop" }, { mend.finish("stop") })
+		assert.are.same({ "stop", "because" }, { mend.finish("because") })
+	end)
+
+	it("beside an answer is no error, unless it is called one", function()
+		assert.is_nil(mend.error { choices = json.array { {} }, message = "cached", detail = "x" })
+		assert.are.equal("x", mend.error({ detail = "x" }).message)
+		assert.are.equal("no", mend.error({ choices = json.array { {} }, error = { message = "no" } }).message)
+	end)
+
+	it("of a prompt that does not fit has OpenAI's code", function()
+		for _, words in ipairs { "This model's maximum context length is 4096 tokens", "The prompt is too long: 9 > 8" } do
+			assert.are.equal("context_length_exceeded", mend.error({ error = { message = words } }).native_code)
+		end
+		assert.are.equal("its_own", mend.error({ error = { message = "prompt is too long", code = "its_own" } }).native_code)
 	end)
 end)
 
