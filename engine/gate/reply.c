@@ -6,7 +6,7 @@
 #include "gate/reply.h"
 
 #include "base/json.h"
-#include "gate/settle.h"
+#include "gate/cost.h"
 #include "shared/prices.h"
 
 #include <stdarg.h>
@@ -230,7 +230,7 @@ void mw_reply_whole(struct mw_walk *walk)
 {
 	struct headers h;
 	init(&h, &walk->call);
-	mw_settle_cost(walk);
+	mw_cost_fill(walk);
 	add(&h, "Content-Type", JSON_TYPE);
 	explain(walk, &h, true);
 	walk->call.status = 200;

@@ -3,10 +3,9 @@
  * SETTLE: the call is over for the client. Cost, metrics, hook complete and the log's line.
  */
 #include "base/log.h"
+#include "gate/cost.h"
 #include "gate/reader.h"
-#include "gate/settle.h"
 #include "gate/steps.h"
-#include "shared/prices.h"
 
 enum { SHOWN = 100 }; /* bytes of a model's name */
 
@@ -58,21 +57,6 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 	mw_worker_logged(walk->worker);
 }
 
-void mw_settle_cost(struct mw_walk *walk)
-{
-	struct mw_call *call = &walk->call;
-	struct mw_cost cost;
-	call->cost = -1;
-	if (!call->target || !call->usage.reported)
-		return;
-	const struct mw_price *price =
-	    mw_settings_price(call->settings, call->target, walk->translation.model);
-	if (!price)
-		return;
-	mw_price_cost(price, &call->usage, &cost);
-	call->cost = cost.total;
-}
-
 /* What went wrong in hooks since a call of this version was settled last. Whose hooks they were is in
  * the log. */
 static void count_policy_errors(struct mw_walk *walk)
@@ -92,7 +76,7 @@ enum mw_next mw_step_settle(struct mw_walk *walk)
 	struct mw_policies *policies = mw_walk_policies(walk);
 	uint64_t ended = walk->answered_us ? walk->answered_us : mw_env_now(walk->call.env);
 	mw_reader_close(walk);
-	mw_settle_cost(walk);
+	mw_cost_fill(walk);
 	count(walk, ended);
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
 		mw_hook_complete(policies, &walk->call);
