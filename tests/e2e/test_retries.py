@@ -255,6 +255,15 @@ def test_a_fallback_answers(gateway, upstream, good, form):
     check_whole(gw.stream_events(**body), "good")
 
 
+@pytest.mark.parametrize("where", ["settings", "body"])
+def test_fallbacks_are_tried_in_their_order(gateway, upstream, good, where):
+    rows = [model("m", upstream(openai.error(500))), target("first", good, name="f1"), target("second", good, name="f2")]
+    settings = {"fallbacks": [{"m": ["f1", "f2"]}]} if where == "settings" else {}
+    gw = gateway({"model_list": rows, "router_settings": {"num_retries": 0, **settings}})
+    answer = gw.chat(**({"fallbacks": ["f1", "f2"]} if where == "body" else {}))
+    assert (answer.status, answer.headers["x-litellm-model-id"]) == (200, "first")
+
+
 def test_a_fallback_has_retries_of_its_own(gateway, upstream, good):
     bad = upstream(openai.error(500, headers=AT_ONCE))
     shaky = upstream(in_turn(openai.error(502, headers=AT_ONCE), openai.chat("good")))
@@ -425,6 +434,16 @@ def test_a_cooldown_ends(gateway, upstream):
     assert time.monotonic() - began < patience(1)
 
 
+def test_while_all_cool_the_client_hears_of_the_first_to_be_back(gateway, upstream):
+    bad = upstream(openai.error(500))
+    gw = gateway({"model_list": [target("a", bad, cooldown_time=50), target("b", bad, cooldown_time=20)],
+                  "router_settings": {"num_retries": 1, "allowed_fails": 0}})
+    assert gw.chat().status == 500
+    answer = gw.chat()
+    assert (answer.status, len(bad.requests)) == (429, 2)
+    assert 15 <= int(answer.headers["retry-after"]) <= 20
+
+
 def test_a_cooldown_of_the_target_wins(gateway, upstream):
     up = upstream(in_turn(openai.error(500), openai.chat("good")))
     gw = gateway({"model_list": [model("m", up, cooldown_time=0.2)],
@@ -464,9 +483,10 @@ def test_never_cools(gateway, upstream, settings, name):
         assert len(up.requests) == n
 
 
-def test_the_clients_own_mistakes_cool_nobody(gateway, upstream):
-    up = upstream(openai.error(400))
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_the_clients_own_mistakes_cool_nobody(gateway, upstream, status):
+    up = upstream(openai.error(status))
     gw = alone(gateway, up, retries=0, allowed_fails=0, cooldown_time=60)
     for n in range(1, 5):
-        assert gw.chat().status == 400
+        assert gw.chat().status == status
         assert len(up.requests) == n
