@@ -292,9 +292,10 @@ def test_fallbacks_end(gateway, upstream):
                                       "fallbacks": [{"g0": names[1:]}, {"g1": ["g0"]}]}})
     assert gw.chat(model="g1").status == 500
     assert len(bad.requests) == 2
-    answer = gw.chat(model="g0")
-    assert (answer.status, len(bad.requests)) == (500, 6)
-    assert answer.headers["x-litellm-attempted-fallbacks"] == "3"
+    for model_name, wish, sent in (("g0", {}, 6), ("g8", {"fallbacks": names}, 10)):
+        answer = gw.chat(model=model_name, **wish)
+        assert (answer.status, len(bad.requests)) == (500, sent)
+        assert answer.headers["x-litellm-attempted-fallbacks"] == "3"
 
 
 VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
