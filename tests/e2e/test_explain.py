@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from calls import answered_by, check_whole, counts, target
+from calls import alone, answered_by, check_whole, counts, target
 from harness import anthropic, gemini, in_turn, model, openai, patience, reply, reset, stream, until, wait
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -102,6 +102,12 @@ def test_the_overhead_is_the_gateways_own_time(gateway, upstream):
     overhead = float(headers["x-litellm-overhead-duration-ms"])
     assert 0 < overhead < patience(25), "neither the attempts nor the pause between them"
     assert 380 < float(headers["x-litellm-response-duration-ms"]) < patience(700)
+
+
+def test_the_overhead_of_a_stream_leaves_out_the_wait_for_its_first_content(gateway, upstream):
+    up = upstream(stream(wait(150), openai.events("a")))
+    with alone(gateway, up).stream() as wire:
+        assert 0 < float(wire.answer.headers["x-litellm-overhead-duration-ms"]) < patience(30)
 
 
 # --------------------------------------------------------------------------------------------------------- metrics

@@ -200,6 +200,11 @@ def test_no_pause_where_somebody_else_stands_ready(gateway, upstream, good, wher
     assert busy.requests
 
 
+def test_a_part_of_a_second_is_told_to_the_client_as_a_whole_one(gateway, upstream):
+    up = upstream(openai.error(429, headers={"retry-after": "1.2"}))
+    assert alone(gateway, up, retries=0).chat().headers["retry-after"] == "2"
+
+
 def test_the_last_error_reaches_the_client(gateway, upstream):
     up = upstream(in_turn(openai.error(500, "the first words", headers=AT_ONCE),
                           openai.error(503, "the last words", "overloaded_error", "busy", {"retry-after": "7"})))
