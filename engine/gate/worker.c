@@ -360,7 +360,8 @@ static void look_whether_done(void *arg)
 	size_t busy = mw_http_in_busy(w->http);
 	bool late = mw_env_now(&w->env) >= w->drain_by_us;
 	if (busy && late)
-		mw_log(MW_LOG_WARN, "worker", "calls that were still running are cut off: %zu", busy);
+		mw_log(
+		    MW_LOG_WARN, "worker", "calls that were still running are cut off: %zu", busy);
 	if (!busy || late)
 		mw_loop_stop(w->loop);
 	else
