@@ -19,7 +19,7 @@ DEPS_TEST  := $(DEPS_BUILD) luajit/luajit lua-busted/busted lua-check/luacheck l
 DEPS_LLM   := $(DEPS_BUILD) python3-venv
 DEPS_BENCH := $(DEPS_BUILD) python3/python3 wrk/wrk
 # these bring servers that would start on the machine: only unpacked, under build/
-TOOLS_TEST  := prometheus/promtool
+TOOLS_TEST  := prometheus/promtool nginx/nginx
 TOOLS_BENCH := nginx/nginx
 
 # Debian's own, which has the pytest that Debian packages

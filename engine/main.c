@@ -171,15 +171,6 @@ static struct options parse_arguments(int argc, char **argv)
 
 /* ---- settings ------------------------------------------------------------------------------ */
 
-static struct mw_str embedded(const char *path)
-{
-	for (const struct mw_embedded *e = mw_embedded; e->path; e++)
-		if (strcmp(e->path, path) == 0)
-			return mw_strn(e->begin, (size_t)(e->end - e->begin));
-	mw_require(!"an embedded file is missing");
-	return MW_NOSTR;
-}
-
 static struct mw_settings *read_settings(void *arg, struct mw_err *err)
 {
 	struct program *p = arg;
@@ -187,7 +178,7 @@ static struct mw_settings *read_settings(void *arg, struct mw_err *err)
 		return mw_settings_read(p->options.config, &p->world, err);
 	if (p->options.model)
 		return mw_settings_one_model(mw_str(p->options.model), &p->world, err);
-	return mw_settings_parse(embedded("lua/defaults.yaml"), "", &p->world, err);
+	return mw_settings_parse(mw_embedded_text("lua/defaults.yaml"), "", &p->world, err);
 }
 
 static void warn(void *arg, const char *text)
@@ -200,7 +191,7 @@ static struct mw_bundle *read_bundle(struct program *p, struct mw_err *err)
 {
 	struct mw_settings *settings = read_settings(p, err);
 	struct mw_bundle *bundle =
-	    settings ? mw_bundle_read(settings, mw_reload_shipped, err) : NULL;
+	    settings ? mw_bundle_read(settings, mw_embedded_policy, err) : NULL;
 	mw_settings_unref(settings);
 	return bundle;
 }
@@ -446,7 +437,7 @@ static bool prepare(struct program *p, struct mw_err *err)
 	    .wildcards = mw_runtime_wildcards,
 	    .arg = p->runtime,
 	    .warn = warn,
-	    .price_table = embedded("lua/prices.json"),
+	    .price_table = mw_embedded_text("lua/prices.json"),
 	};
 	p->bundle = read_bundle(p, err);
 	return p->bundle;

@@ -21,12 +21,6 @@ local function resolved(spec)
 	return provider
 end
 
--- The names of environment variables that C should look up and give as spec.params.env.
-function runtime.environment(spec)
-	local provider, message = resolved({ provider = spec.provider, model = spec.model })
-	return provider and (provider.env or {}), message
-end
-
 runtime.wildcards = registry.wildcards
 
 -- The provider's row. Where there is a mock_response the demo answers instead, in its own form and without a key.
@@ -232,16 +226,6 @@ end
 function Stream:finish()
 	local text = self:write(self.source:finish()) or ""
 	return text .. self.sink:finish()
-end
-
--- ---- errors for clients --------------------------------------------------------------------------------
-
-function runtime.error_body(dialect, fault)
-	return json.encode(registry.dialects[dialect or "openai_chat"].encode_error(fault))
-end
-
-function runtime.stream_error(dialect, fault)
-	return registry.dialects[dialect or "openai_chat"].stream_error(fault)
 end
 
 -- For tests.

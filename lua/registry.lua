@@ -7,7 +7,7 @@ local registry = {}
 local DIALECTS = { "openai_chat", "openai_embeddings", "anthropic_messages", "gemini" }
 local PROVIDERS = { "openai", "openai_like", "anthropic", "gemini", "demo" }
 
--- What a dialect must have; one for clients also `decode_request encode_reply encode_error`.
+-- What a dialect must have; one for clients also `decode_request encode_reply encoder`.
 local DIALECT_NEEDS = { "encode_request", "decode_reply", "error_of" }
 local PROVIDER_NEEDS = { "prepare" }
 

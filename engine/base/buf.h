@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A growing row of bytes with a ceiling given at birth. Appending past the ceiling (or past the
+ * A growing row of bytes with a ceiling that is given when it is made. Appending past the ceiling (or past the
  * machine's memory) changes nothing and is remembered in `full`, so that a writer may append many
  * times and look once. Not thread-safe.
  */

@@ -11,14 +11,12 @@
 struct row {
 	const char *name;
 	int status;
-	const char *openai, *anthropic, *google;
-	bool retryable;
+	const char *openai_type;
 };
 
 static const struct row rows[] = {
-    {"none", 200, "", "", "", false},
-#define MW_ERR(code, status, openai, anthropic, google, retryable)                                 \
-	{#code, status, openai, anthropic, google, retryable},
+    {"none", 200, ""},
+#define MW_ERR(code, status, openai_type) {#code, status, openai_type},
 #include "base/errors.def"
 #undef MW_ERR
 };
@@ -71,20 +69,5 @@ int mw_err_status(enum mw_err_code code)
 
 const char *mw_err_openai_type(enum mw_err_code code)
 {
-	return row_of(code)->openai;
-}
-
-const char *mw_err_anthropic_type(enum mw_err_code code)
-{
-	return row_of(code)->anthropic;
-}
-
-const char *mw_err_google_status(enum mw_err_code code)
-{
-	return row_of(code)->google;
-}
-
-bool mw_err_retryable(enum mw_err_code code)
-{
-	return row_of(code)->retryable;
+	return row_of(code)->openai_type;
 }

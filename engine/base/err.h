@@ -11,7 +11,7 @@
 
 enum mw_err_code {
 	MW_ERR_NONE,
-#define MW_ERR(code, status, openai, anthropic, google, retryable) MW_ERR_##code,
+#define MW_ERR(code, status, openai_type) MW_ERR_##code,
 #include "base/errors.def"
 #undef MW_ERR
 };
@@ -33,8 +33,5 @@ bool mw_err_prefix(struct mw_err *err, const char *fmt, ...) MW_PRINTF(2, 3);
 const char *mw_err_name(enum mw_err_code code); /* "BAD_JSON" */
 int mw_err_status(enum mw_err_code code);
 const char *mw_err_openai_type(enum mw_err_code code);
-const char *mw_err_anthropic_type(enum mw_err_code code);
-const char *mw_err_google_status(enum mw_err_code code);
-bool mw_err_retryable(enum mw_err_code code);
 
 #endif

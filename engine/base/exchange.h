@@ -4,7 +4,7 @@
  * from a script of timed bytes, a simulator in its own time.
  *
  * Callbacks come in this order: on_head at most once, then on_bytes any number of times, then
- * on_end exactly once, which is also the exchange's last breath: its pointer is dead when on_end
+ * on_end exactly once, after which the exchange is gone: its pointer is dead when on_end
  * returns. No callback comes before the call that started the exchange has returned. Slices given
  * to a callback live until it returns. Everything happens on the worker's own thread.
  */

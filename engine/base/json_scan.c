@@ -70,14 +70,6 @@ static const char *scan_foreign(struct mw_json_scan *s, const char *p)
 	return p;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_short_escape(char c)
 {
 	static const bool known[256] = {['"'] = true,
@@ -102,7 +94,7 @@ static const char *scan_escape(struct mw_json_scan *s, const char *p)
 	for (int i = 2; i < 6; i++) {
 		if (p + i == s->end)
 			return mw_json_scan_stop(s, MW_JSON_FAULT_STRING_CUT, s->end);
-		if (hex_digit(p[i]) < 0)
+		if (mw_str_hex(p[i]) < 0)
 			return mw_json_scan_stop(s, MW_JSON_FAULT_ESCAPE, p);
 	}
 	return p + 6;
@@ -179,7 +171,7 @@ static uint32_t hex4(const char *p)
 {
 	uint32_t v = 0;
 	for (int i = 0; i < 4; i++)
-		v = v << 4 | (uint32_t)hex_digit(p[i]);
+		v = v << 4 | (uint32_t)mw_str_hex(p[i]);
 	return v;
 }
 

@@ -57,6 +57,15 @@ struct mw_str mw_str_trim_all(struct mw_str s);
 /* Takes the part before the first c off *s; false (and *part = all of it) when there is no c. */
 bool mw_str_cut(struct mw_str *s, char c, struct mw_str *part);
 
+/* The value of a hexadecimal digit, -1 for any other byte. */
+static inline int mw_str_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* The whole of s as a decimal number; false if it is anything else or does not fit. */
 bool mw_str_u64(struct mw_str s, uint64_t *out) MW_MUSTCHECK;
 bool mw_str_double(struct mw_str s, double *out) MW_MUSTCHECK;

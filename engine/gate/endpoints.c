@@ -38,7 +38,7 @@ static bool fits(const struct endpoint *e, struct mw_str path, struct mw_str *re
 		path = mw_strn(path.p + v1.n, path.n - v1.n);
 	bool below = row.n > 1 && row.p[row.n - 1] == '/';
 	if (!below && path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--; /* a slash too many is nobody's question */
+		path.n--; /* a slash at the end changes nothing */
 	*rest = MW_NOSTR;
 	if (!below)
 		return mw_str_eq(path, row);

@@ -37,11 +37,6 @@ void mw_page_models(struct mw_worker *w, struct mw_http_req *req, struct mw_str 
 	mw_buf_deinit(&b);
 }
 
-static int hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
 /* Percent-decoded; the server takes no target with a bad escape. */
 static void add_decoded(struct mw_buf *b, struct mw_str s)
 {
@@ -51,7 +46,7 @@ static void add_decoded(struct mw_buf *b, struct mw_str s)
 			continue;
 		}
 		mw_require(i + 2 < s.n);
-		mw_buf_addc(b, (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2])));
+		mw_buf_addc(b, (char)(mw_str_hex(s.p[i + 1]) << 4 | mw_str_hex(s.p[i + 2])));
 		i += 2;
 	}
 }

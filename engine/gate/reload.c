@@ -9,7 +9,6 @@
 #include "script/embedded.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 
 enum { LOOK_US = 500000 };
 
@@ -30,33 +29,6 @@ struct mw_reload {
 	char *fault;    /* the first that a worker reported */
 	bool again;     /* something changed meanwhile */
 };
-
-/* "latency-based, least-busy, simple-shuffle". Main thread. */
-static struct mw_str shipped_names(void)
-{
-	static const struct mw_str folder = {"policies/", 9}, ending = {".lua", 4};
-	static char names[512];
-	size_t n = 0;
-	for (const struct mw_embedded *e = mw_embedded; e->path; e++) {
-		struct mw_str path = mw_str(e->path);
-		if (mw_str_starts(path, folder) && n < sizeof(names))
-			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%.*s", n ? ", " : "",
-			    (int)(path.n - folder.n - ending.n), path.p + folder.n);
-	}
-	return mw_str(names);
-}
-
-struct mw_str mw_reload_shipped(struct mw_str name)
-{
-	if (!name.n)
-		return shipped_names();
-	char path[128];
-	snprintf(path, sizeof(path), "policies/%.*s.lua", MW_FMT(name));
-	for (const struct mw_embedded *e = mw_embedded; e->path; e++)
-		if (strcmp(e->path, path) == 0)
-			return mw_strn(e->begin, (size_t)(e->end - e->begin));
-	return MW_NOSTR;
-}
 
 /* Workers that drain may be gone at any moment: no letter reaches them any more. */
 static bool leaving(const struct mw_reload *r)
@@ -155,7 +127,7 @@ void mw_reload_now(struct mw_reload *r)
 	r->stamp = mw_bundle_stamp(r->watched);
 	struct mw_settings *settings = r->read(r->arg, &err);
 	if (settings) {
-		r->next = mw_bundle_read(settings, mw_reload_shipped, &err);
+		r->next = mw_bundle_read(settings, mw_embedded_policy, &err);
 		watch(r, settings, r->stamp);
 	}
 	mw_settings_unref(settings);

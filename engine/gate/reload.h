@@ -25,7 +25,4 @@ void mw_reload_free(struct mw_reload *r); /* takes NULL; when no worker runs any
 /* Reloads now, whether or not a file has changed. */
 void mw_reload_now(struct mw_reload *r);
 
-/* The text of a shipped policy ("simple-shuffle"); {NULL,0} if there is none. */
-struct mw_str mw_reload_shipped(struct mw_str name);
-
 #endif

@@ -6,7 +6,7 @@
 #include "gate/reply.h"
 
 #include "base/json.h"
-#include "gate/settle.h"
+#include "gate/cost.h"
 #include "shared/prices.h"
 
 #include <stdarg.h>
@@ -50,9 +50,9 @@ static void quote_or_null(struct mw_buf *b, struct mw_str s)
 		mw_buf_addz(b, "null");
 }
 
-void mw_reply_error_body(struct mw_str path, const struct mw_fault *f, struct mw_buf *out)
+/* In OpenAI's dialect, which every endpoint speaks so far. */
+static void add_error(struct mw_buf *out, const struct mw_fault *f)
 {
-	(void)path; /* every endpoint so far speaks OpenAI's dialect */
 	mw_buf_addz(out, "{\"error\":{\"message\":");
 	mw_json_quote(out, mw_strn(f->message.p, MW_MIN(f->message.n, (size_t)MAX_MESSAGE)));
 	mw_buf_addz(out, ",\"type\":");
@@ -92,8 +92,9 @@ static struct mw_fault fault_of(const struct mw_err *err)
 
 void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out)
 {
+	(void)path;
 	struct mw_fault f = fault_of(err);
-	mw_reply_error_body(path, &f, out);
+	add_error(out, &f);
 }
 
 /* ---- answers that are no call's ------------------------------------------------------------ */
@@ -123,6 +124,17 @@ void mw_reply_set_fault(struct mw_walk *walk, const struct mw_err *err)
 	walk->fault = fault_of(err);
 	walk->fault.message = mw_arena_dup(a, walk->fault.message);
 	walk->fault.param = mw_arena_dup(a, walk->fault.param);
+}
+
+void mw_reply_set_rejection(struct mw_walk *walk, const struct mw_decision *d)
+{
+	walk->fault = (struct mw_fault){
+	    .code = MW_ERR_REJECTED,
+	    .status = d->status,
+	    .message = d->message,
+	    .native_code = d->code,
+	    .retry_after_us = d->retry_after_us,
+	};
 }
 
 /* ---- headers of a call's answer ------------------------------------------------------------ */
@@ -219,7 +231,7 @@ void mw_reply_whole(struct mw_walk *walk)
 {
 	struct headers h;
 	init(&h, &walk->call);
-	mw_settle_cost(walk);
+	mw_cost_fill(walk);
 	add(&h, "Content-Type", JSON_TYPE);
 	explain(walk, &h, true);
 	walk->call.status = 200;
@@ -274,7 +286,7 @@ void mw_reply_fault(struct mw_walk *walk)
 	mw_buf_init(&b, MAX_ERROR);
 	if (!walk->fault.native_code.n)
 		walk->fault.native_code = code_word(walk->fault.code);
-	mw_reply_error_body(mw_http_req_head(walk->req)->path, &walk->fault, &b);
+	add_error(&b, &walk->fault);
 	if (mw_http_began(walk->req))
 		fault_in_stream(walk, mw_buf_str(&b));
 	else

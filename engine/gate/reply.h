@@ -8,9 +8,7 @@
 
 #include "gate/walk.h"
 
-/* The error body in the dialect that the path speaks. Fault members may be empty. */
-void mw_reply_error_body(struct mw_str path, const struct mw_fault *fault, struct mw_buf *out);
-/* The same for an error of ours. */
+/* The body of an error of ours, in the dialect that the path speaks. */
 void mw_reply_err_body(struct mw_str path, const struct mw_err *err, struct mw_buf *out);
 
 /* Answers a request that is no call (or not yet one) and is done with it. */
@@ -18,8 +16,9 @@ void mw_reply_plain(
     struct mw_http_req *req, int status, struct mw_str content_type, struct mw_str body);
 void mw_reply_err(struct mw_http_req *req, const struct mw_err *err);
 
-/* Sets the fault of a walk from an error of ours. */
+/* Sets the fault of a walk from an error of ours, or from a policy's decision to reject or fail it. */
 void mw_reply_set_fault(struct mw_walk *walk, const struct mw_err *err);
+void mw_reply_set_rejection(struct mw_walk *walk, const struct mw_decision *d);
 
 /* Finish the answer of a walk; walk->req is NULL afterwards. */
 void mw_reply_fault(

@@ -94,17 +94,6 @@ void mw_admit_answer(struct mw_walk *walk, const struct mw_decision *d)
 
 /* ---- hooks --------------------------------------------------------------------------------- */
 
-static void refuse(struct mw_walk *walk, const struct mw_decision *d)
-{
-	walk->fault = (struct mw_fault){
-	    .code = MW_ERR_REJECTED,
-	    .status = d->status,
-	    .message = d->message,
-	    .native_code = d->code,
-	    .retry_after_us = d->retry_after_us,
-	};
-}
-
 /* After a rewrite. False: the body is none any more. */
 static bool decode_again(struct mw_walk *walk, struct mw_decision *d)
 {
@@ -127,7 +116,7 @@ static void ask(struct mw_walk *walk, struct mw_decision *d)
 	if (d->verdict == MW_GO && mw_policies_want(policies, call->model, MW_HOOK_REWRITE))
 		mw_hook_rewrite(policies, call, d);
 	if (d->verdict == MW_REJECT)
-		refuse(walk, d);
+		mw_reply_set_rejection(walk, d);
 }
 
 static void note_admission(struct mw_call *call)

@@ -18,8 +18,7 @@ static bool serves(const struct mw_walk *walk, const struct mw_target *t)
 	return (!walk->only || walk->only == t) && (t->plays || t->doors[walk->call.kind].url.p);
 }
 
-/* The lowest order above `above` among the targets that may be used now; INT_MIN… means the first.
- */
+/* The lowest order above `above` among the targets that may be used now. */
 static bool next_tier(struct mw_walk *walk, uint64_t now, long above, int *tier)
 {
 	bool found = false;

@@ -4,9 +4,9 @@
  */
 #include "base/log.h"
 #include "gate/attempt.h"
+#include "gate/cost.h"
 #include "gate/pass.h"
 #include "gate/reply.h"
-#include "gate/settle.h"
 #include "gate/steps.h"
 
 /* ---- which ---------------------------------------------------------------------------------- */
@@ -41,7 +41,7 @@ static const struct mw_plan_step *next_step(struct mw_walk *walk)
 
 /* ---- how long before ------------------------------------------------------------------------ */
 
-/* How much longer the provider of a step wants to be left in peace. */
+/* How much longer the provider of a step asked to be left alone. */
 static uint64_t asked_for(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	uint64_t now = mw_env_now(walk->call.env);
@@ -283,7 +283,7 @@ static void fill_request(struct mw_walk *walk, struct mw_exchange_request *reque
 static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	uint64_t now = mw_env_now(walk->call.env);
-	mw_settle_attempt(walk);
+	mw_cost_attempt(walk);
 	walk->attempt = (struct mw_attempt){
 	    .number = walk->call.attempts + 1,
 	    .target = step->target,

@@ -3,10 +3,9 @@
  * SETTLE: the call is over for the client. Cost, metrics, hook complete and the log's line.
  */
 #include "base/log.h"
+#include "gate/cost.h"
 #include "gate/reader.h"
-#include "gate/settle.h"
 #include "gate/steps.h"
-#include "shared/prices.h"
 
 enum { SHOWN = 100 }; /* bytes of a model's name */
 
@@ -39,48 +38,15 @@ static void write_log(const struct mw_walk *walk, uint64_t ended)
 	struct mw_str asked = call->asked.n ? call->asked : MW_STR("-");
 	asked.n = MW_MIN(asked.n, (size_t)SHOWN); /* a client may have asked for anything */
 	bool unfinished = call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n;
+	bool failed = walk->fault.code != MW_ERR_NONE && !walk->attempt.ok;
 	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
-		    "tokens=%lld+%lld ms=%.1f%s%.*s",
+		    "tokens=%lld+%lld ms=%.1f%s%s",
 	    call->id, MW_FMT(asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
 	    call->stream ? " stream" : "", unfinished ? " unfinished" : "", call->attempts,
 	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
-	    seconds(ended - call->started_us) * 1e3,
-	    walk->fault.code != MW_ERR_NONE && !walk->attempt.ok ? " error=" : "",
-	    MW_FMT(walk->fault.code != MW_ERR_NONE && !walk->attempt.ok
-		       ? mw_str(mw_err_name(walk->fault.code))
-		       : MW_STR("")));
+	    seconds(ended - call->started_us) * 1e3, failed ? " error=" : "",
+	    failed ? mw_err_name(walk->fault.code) : "");
 	mw_worker_logged(walk->worker);
-}
-
-void mw_settle_cost(struct mw_walk *walk)
-{
-	struct mw_call *call = &walk->call;
-	struct mw_cost cost;
-	call->cost = -1;
-	if (!call->target || !call->usage.reported)
-		return;
-	const struct mw_price *price =
-	    mw_settings_price(call->settings, call->target, walk->translation.model);
-	if (!price)
-		return;
-	mw_price_cost(price, &call->usage, &cost);
-	call->cost = cost.total;
-}
-
-void mw_settle_attempt(struct mw_walk *walk)
-{
-	const struct mw_usage *u = &walk->call.usage;
-	mw_settle_cost(walk);
-	if (!walk->call.target || !u->reported)
-		return;
-	struct mw_metric_cells *c = mw_worker_cells(walk->worker);
-	size_t series = walk->call.target->series;
-	mw_metrics_add(c, MW_METRIC_TOKENS_PROMPT, series, (double)u->prompt);
-	mw_metrics_add(c, MW_METRIC_TOKENS_CACHED, series, (double)u->cached);
-	mw_metrics_add(c, MW_METRIC_TOKENS_COMPLETION, series, (double)u->completion);
-	mw_metrics_add(c, MW_METRIC_TOKENS_REASONING, series, (double)u->reasoning);
-	if (walk->call.cost > 0)
-		mw_metrics_add(c, MW_METRIC_COST, series, (double)walk->call.cost / 1e12);
 }
 
 /* What went wrong in hooks since a call of this version was settled last. Whose hooks they were is in
@@ -102,7 +68,7 @@ enum mw_next mw_step_settle(struct mw_walk *walk)
 	struct mw_policies *policies = mw_walk_policies(walk);
 	uint64_t ended = walk->answered_us ? walk->answered_us : mw_env_now(walk->call.env);
 	mw_reader_close(walk);
-	mw_settle_attempt(walk);
+	mw_cost_attempt(walk);
 	count(walk, ended);
 	if (mw_policies_want(policies, walk->call.model, MW_HOOK_COMPLETE))
 		mw_hook_complete(policies, &walk->call);

@@ -91,18 +91,6 @@ static enum mw_next by_default(struct mw_walk *walk)
 	return go_on(walk);
 }
 
-static enum mw_next fail_with(struct mw_walk *walk, const struct mw_decision *d)
-{
-	walk->fault = (struct mw_fault){
-	    .code = MW_ERR_REJECTED,
-	    .status = d->status,
-	    .message = d->message,
-	    .native_code = d->code,
-	    .retry_after_us = d->retry_after_us,
-	};
-	return give_up(walk);
-}
-
 /* The same target once more, after the pause that the hook asked for. A hook that never has enough is
  * not heard any more. */
 static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
@@ -125,7 +113,8 @@ static enum mw_next by_hook(struct mw_walk *walk, const struct mw_decision *d)
 	case MW_RETRY:
 		return retry(walk, d->wait_us);
 	case MW_FAIL:
-		return fail_with(walk, d);
+		mw_reply_set_rejection(walk, d);
+		return give_up(walk);
 	default:
 		return by_default(walk);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A walk's first and last breath. It lies in the arena of its call.
+ * How a walk is made and freed. It lies in the arena of its call.
  */
 #include "gate/walk.h"
 

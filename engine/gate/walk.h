@@ -57,7 +57,7 @@ struct mw_walk {
 	/* routing: which group, and which tier of `order` in it, the plan is for */
 	struct mw_str named; /* the model that the body names, as it was last looked up */
 	const struct mw_target *only; /* the client named one deployment */
-	const struct mw_str *fallbacks;
+	const struct mw_str *fallbacks; /* groups to go on with: the client's list, else the model's */
 	size_t n_fallbacks, next_fallback;
 	bool planned; /* a plan has been made for the present group */
 	int tier;     /* of `order` that the present plan is for */
@@ -65,7 +65,7 @@ struct mw_walk {
 	size_t plan_at;                       /* steps of this plan looked at so far */
 	unsigned plan_attempts;               /* made by this plan */
 	size_t passed_over;                   /* steps in a row that came to no attempt */
-	uint64_t ready_us[MW_PLAN_MAX]; /* per step: its provider wants peace until then; 0: no wish */
+	uint64_t ready_us[MW_PLAN_MAX]; /* per step: its provider asked for no call before then; 0: it did not */
 	const struct mw_plan_step *plan_step; /* of the present attempt */
 	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
 	const struct mw_plan_step *waiting; /* a pause before this step is running */
@@ -75,7 +75,7 @@ struct mw_walk {
 	uint64_t deadline_us;   /* env's now; 0: none */
 	int num_retries;        /* for this call; -1: as the settings say */
 	uint64_t timeout_us, stream_timeout_us; /* the client's own wish; 0: none */
-	bool drop_params, no_fallbacks;         /* the same */
+	bool drop_params, no_fallbacks;         /* likewise the client's wish */
 	struct mw_str
 	    body; /* call.body without the members that are ours; {NULL,0}: not made yet */
 	/* the present attempt */
@@ -103,7 +103,7 @@ struct mw_walk {
 struct mw_walk *mw_walk_new(struct mw_worker *w, struct mw_http_req *req, const struct mw_http_head *head,
     enum mw_kind kind);
 
-/* The last breath: gives back version, arena and memory. The walk is dead. */
+/* Frees the walk, and gives back its version and its arena. */
 void mw_walk_end(struct mw_walk *walk);
 
 /* For the rest of this plan, the target of the present attempt cannot do better than it just did. */

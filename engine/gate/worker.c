@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A worker's thread: it builds what it needs on its own stack of rooms, tells the starter how that
- * went, and runs its loop until it is drained.
+ * A worker's thread: it builds all that a worker has (loop, listener, Lua states …), tells the
+ * starting thread whether it could, and runs its loop until it is drained.
  */
 #include "gate/worker.h"
 
@@ -204,8 +204,8 @@ static void tear_down(struct mw_worker *w)
 	mw_log_flush();
 }
 
-/* How the starter and the thread meet: the thread says once how building went. */
-struct birth {
+/* What the starting thread waits on: the new thread says once whether it could build its worker. */
+struct startup {
 	struct mw_worker *worker;
 	struct mw_bundle *bundle;
 	struct mw_err *err;
@@ -214,21 +214,21 @@ struct birth {
 	bool done, ok;
 };
 
-static void tell(struct birth *birth, bool ok)
+static void tell(struct startup *startup, bool ok)
 {
-	pthread_mutex_lock(&birth->lock);
-	birth->done = true;
-	birth->ok = ok;
-	pthread_cond_signal(&birth->told);
-	pthread_mutex_unlock(&birth->lock);
+	pthread_mutex_lock(&startup->lock);
+	startup->done = true;
+	startup->ok = ok;
+	pthread_cond_signal(&startup->told);
+	pthread_mutex_unlock(&startup->lock);
 }
 
 static void *run(void *arg)
 {
-	struct birth *birth = arg;
-	struct mw_worker *w = birth->worker;
-	bool ok = build(w, birth->bundle, birth->err);
-	tell(birth, ok);
+	struct startup *startup = arg;
+	struct mw_worker *w = startup->worker;
+	bool ok = build(w, startup->bundle, startup->err);
+	tell(startup, ok);
 	if (ok)
 		mw_loop_run(w->loop);
 	tear_down(w);
@@ -236,7 +236,7 @@ static void *run(void *arg)
 }
 
 /* Signals that the process handles are the main thread's; workers take none of them. */
-static int create(struct mw_worker *w, struct birth *birth)
+static int create(struct mw_worker *w, struct startup *startup)
 {
 	sigset_t block, before;
 	sigemptyset(&block);
@@ -244,7 +244,7 @@ static int create(struct mw_worker *w, struct birth *birth)
 	sigaddset(&block, SIGINT);
 	sigaddset(&block, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &block, &before);
-	int rc = pthread_create(&w->thread, NULL, run, birth);
+	int rc = pthread_create(&w->thread, NULL, run, startup);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
@@ -258,22 +258,22 @@ struct mw_worker *mw_worker_start(
 	mw_rng_seed(&w->env.rng, mw_system_random());
 	w->house = house;
 	w->number = number;
-	struct birth birth = {.worker = w,
+	struct startup startup = {.worker = w,
 	    .bundle = bundle,
 	    .err = err,
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .told = PTHREAD_COND_INITIALIZER};
-	if (create(w, &birth) != 0) {
+	if (create(w, &startup) != 0) {
 		mw_err_set(
 		    err, MW_ERR_INTERNAL, "the system gives no thread for worker %zu", number);
 		mw_mem_free(w);
 		return NULL;
 	}
-	pthread_mutex_lock(&birth.lock);
-	while (!birth.done)
-		pthread_cond_wait(&birth.told, &birth.lock);
-	pthread_mutex_unlock(&birth.lock);
-	if (birth.ok)
+	pthread_mutex_lock(&startup.lock);
+	while (!startup.done)
+		pthread_cond_wait(&startup.told, &startup.lock);
+	pthread_mutex_unlock(&startup.lock);
+	if (startup.ok)
 		return w;
 	mw_worker_join(w);
 	return NULL;
@@ -360,7 +360,8 @@ static void look_whether_done(void *arg)
 	size_t busy = mw_http_in_busy(w->http);
 	bool late = mw_env_now(&w->env) >= w->drain_by_us;
 	if (busy && late)
-		mw_log(MW_LOG_WARN, "worker", "%zu calls were still running and are cut off", busy);
+		mw_log(
+		    MW_LOG_WARN, "worker", "calls that were still running are cut off: %zu", busy);
 	if (!busy || late)
 		mw_loop_stop(w->loop);
 	else

@@ -5,8 +5,7 @@
 #include "net/fetch_request.h"
 
 #include "base/mem.h"
-
-#include <ctype.h>
+#include "net/http_parse.h"
 
 enum {
 	MAX_URL = 64 * 1024,
@@ -175,14 +174,6 @@ static bool set_url(
 	return true;
 }
 
-static bool is_token(struct mw_str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!isalnum((unsigned char)s.p[i]) && !memchr("!#$%&'*+-.^_`|~", s.p[i], 15))
-			return false;
-	return s.n > 0;
-}
-
 static void set_kind(struct mw_fetch_request *told, CURL *easy, enum mw_fetch_kind kind)
 {
 	if (kind == told->kind)
@@ -210,7 +201,7 @@ static bool set_method(struct mw_fetch_request *told, CURL *easy,
 {
 	static const char *const natural[] = {
 	    [MW_FETCH_GET] = "GET", [MW_FETCH_HEAD] = "HEAD", [MW_FETCH_BODY] = "POST"};
-	if (!is_token(r->method) || r->method.n >= sizeof(told->method))
+	if (!mw_http_parse_is_token(r->method) || r->method.n >= sizeof(told->method))
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "\"%.*s\" is not an HTTP method", MW_FMT(r->method));
 	enum mw_fetch_kind kind = kind_of(r);
@@ -241,7 +232,7 @@ static bool add_header(
     struct mw_buf *lines, struct mw_str name, struct mw_str value, struct mw_err *err)
 {
 	value = mw_str_trim(value);
-	if (!is_token(name))
+	if (!mw_http_parse_is_token(name))
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "\"%.*s\" cannot be the name of a header", (int)MW_MIN(name.n, (size_t)40),
 		    name.p);

@@ -45,7 +45,7 @@ static bool go(struct mw_http_chunked *c, bool right, enum state next)
 
 static bool size_byte(struct mw_http_chunked *c, unsigned char b)
 {
-	int digit = mw_http_parse_hex_digit((char)b);
+	int digit = mw_str_hex((char)b);
 	if (digit >= 0) {
 		c->left = c->left << 4 | (unsigned)digit;
 		return ++c->digits <= MAX_DIGITS;

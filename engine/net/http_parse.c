@@ -75,14 +75,6 @@ bool mw_http_parse_is_token(struct mw_str s)
 	return s.n && all(s, T);
 }
 
-int mw_http_parse_hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void mw_http_parse_init(struct mw_http_parse *p, size_t max_bytes, size_t max_headers)
 {
 	*p = (struct mw_http_parse){.max_bytes = max_bytes, .max_headers = max_headers};
@@ -112,8 +104,7 @@ static bool coding_is_right(struct mw_str s)
 	for (size_t i = mw_str_find(s, '%'); i < s.n; i++) {
 		if (s.p[i] != '%')
 			continue;
-		if (s.n - i < 3 || mw_http_parse_hex_digit(s.p[i + 1]) < 0 ||
-		    mw_http_parse_hex_digit(s.p[i + 2]) < 0)
+		if (s.n - i < 3 || mw_str_hex(s.p[i + 1]) < 0 || mw_str_hex(s.p[i + 2]) < 0)
 			return false;
 		if (s.p[i + 1] == '0' && s.p[i + 2] == '0')
 			return false;
@@ -141,8 +132,7 @@ static bool is_bracketed_host(struct mw_str s)
 	if (!mw_str_cut(&s, ']', &address) || address.n < 3)
 		return false;
 	for (size_t i = 1; i < address.n; i++)
-		if (mw_http_parse_hex_digit(address.p[i]) < 0 && address.p[i] != ':' &&
-		    address.p[i] != '.')
+		if (mw_str_hex(address.p[i]) < 0 && address.p[i] != ':' && address.p[i] != '.')
 			return false;
 	return s.n == 0 || (s.p[0] == ':' && is_port(mw_strn(s.p + 1, s.n - 1)));
 }

@@ -51,6 +51,5 @@ enum mw_http_parsed mw_http_parse_head(
 bool mw_http_parse_is_value(struct mw_str s);
 /* Made of what a field name or a method may hold? */
 bool mw_http_parse_is_token(struct mw_str s);
-int mw_http_parse_hex_digit(char c); /* its value, or -1 */
 
 #endif

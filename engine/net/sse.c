@@ -220,24 +220,3 @@ enum mw_sse_result mw_sse_finish(struct mw_sse *s, mw_sse_fn fn, void *arg)
 		drop_held(s);
 	return r;
 }
-
-void mw_sse_encode(struct mw_buf *b, struct mw_str name, struct mw_str data)
-{
-	if (name.n) {
-		struct cursor in_name = cursor(name);
-		mw_buf_addz(b, "event: ");
-		mw_buf_add(b, take_line(&in_name));
-		mw_buf_addc(b, '\n');
-	}
-	struct cursor c = cursor(data);
-	bool more;
-	do {
-		struct mw_str line = take_line(&c);
-		/* behind a line end there is another line, if only an empty one */
-		more = (size_t)(c.at - line.p) > line.n;
-		mw_buf_addz(b, "data: ");
-		mw_buf_add(b, line);
-		mw_buf_addc(b, '\n');
-	} while (more);
-	mw_buf_addc(b, '\n');
-}

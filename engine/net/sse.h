@@ -52,8 +52,4 @@ enum mw_sse_result mw_sse_feed(struct mw_sse *s, struct mw_str bytes, mw_sse_fn 
 /* The stream ended cleanly: a last event whose empty line is missing still counts. */
 enum mw_sse_result mw_sse_finish(struct mw_sse *s, mw_sse_fn fn, void *arg);
 
-/* Writes "event: name\n" (if name is not empty; up to its first line end), the data line by line,
- * and the empty line. */
-void mw_sse_encode(struct mw_buf *b, struct mw_str name, struct mw_str data);
-
 #endif

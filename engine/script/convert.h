@@ -50,7 +50,6 @@ void mw_convert_limit(lua_State *L, bool (*over)(void));
  *   array(t)        t (a new table when there is none), marked as an array
  *   object(t)       t (a new table when there is none), marked as an object, its order forgotten
  *   is_array(t)     would t be written as an array?
- *   raw(text)       a value that is encoded as this text, which is checked
  *   quote(s)        s as a JSON string, with its quotes
  *   order(names)    a metatable: encode tables that have it in this order
  */

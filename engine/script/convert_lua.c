@@ -104,16 +104,6 @@ static int l_json_is_array(lua_State *L)
 	return 1;
 }
 
-static int l_json_raw(lua_State *L)
-{
-	struct mw_err err;
-	struct mw_json root;
-	if (!mw_json_peek(check_string(L, 1), NULL, &root, &err))
-		return luaL_argerror(L, 1, err.text);
-	mw_convert_push_raw(L, root.raw);
-	return 1;
-}
-
 /* Copies the list, so that nobody changes it behind our back, and refuses a name that comes twice.
  */
 static int l_json_order(lua_State *L)
@@ -150,7 +140,7 @@ int luaopen_mwjson(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"decode", l_json_decode}, {"encode", l_json_encode},
 	    {"quote", l_json_quote}, {"array", l_json_array}, {"object", l_json_object},
-	    {"is_array", l_json_is_array}, {"raw", l_json_raw}, {"order", l_json_order}};
+	    {"is_array", l_json_is_array}, {"order", l_json_order}};
 	lua_createtable(L, 0, (int)MW_LEN(functions) + 1);
 	for (size_t i = 0; i < MW_LEN(functions); i++) {
 		mw_convert_push_closure(L, functions[i].func);

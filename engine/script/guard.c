@@ -164,11 +164,6 @@ void mw_guard_leave(struct mw_guard *g)
 	}
 }
 
-bool mw_guard_stopped(const struct mw_guard *g)
-{
-	return g->stopped;
-}
-
 const char *mw_guard_where(const struct mw_guard *g)
 {
 	return g->where;

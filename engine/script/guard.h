@@ -31,8 +31,7 @@ void mw_guard_leave(struct mw_guard *g);
 bool mw_guard_expired(void);
 void mw_guard_check(lua_State *L); /* stops the run if its time has passed */
 
-/* Was the last run stopped, and at which "file:line" ("" if unknown)? Good until the next enter. */
-bool mw_guard_stopped(const struct mw_guard *g);
+/* Where the last run was stopped: "file:line", or "" if unknown. Good until the next enter. */
 const char *mw_guard_where(const struct mw_guard *g);
 /* The value that stops a run; pcall in policies re-raises it. */
 bool mw_guard_is_stop(lua_State *L, int idx);

@@ -4,6 +4,8 @@
  */
 #include "script/headers.h"
 
+#include "net/http_parse.h"
+
 static const char *const secrets[] = {
     "authorization",
     "proxy-authorization",
@@ -55,37 +57,16 @@ bool mw_headers_secret(struct mw_str name)
 	       ends_with(name, "-token") || ends_with(name, "-secret");
 }
 
-static bool is_token(struct mw_str name)
-{
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-		bool alnum = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-		if (!alnum && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c)))
-			return false;
-	}
-	return name.n > 0 && name.n <= MW_HEADERS_NAME;
-}
-
-static bool is_value(struct mw_str value)
-{
-	for (size_t i = 0; i < value.n; i++) {
-		unsigned char c = (unsigned char)value.p[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return value.n <= MW_HEADERS_VALUE;
-}
-
 bool mw_headers_may_set(struct mw_str name, struct mw_str value, struct mw_err *err)
 {
-	if (!is_token(name))
+	if (name.n > MW_HEADERS_NAME || !mw_http_parse_is_token(name))
 		return mw_err_set(err, MW_ERR_SCRIPT,
 		    "'%.*s' is no header name: 1 to %d letters, digits and -_.",
 		    (int)MW_MIN(name.n, 40u), name.p, MW_HEADERS_NAME);
 	if (listed(name, framing, MW_LEN(framing)))
 		return mw_err_set(err, MW_ERR_SCRIPT,
 		    "'%.*s' belongs to the connection, which is the gateway's", MW_FMT(name));
-	if (!is_value(value))
+	if (value.n > MW_HEADERS_VALUE || !mw_http_parse_is_value(value))
 		return mw_err_set(err, MW_ERR_SCRIPT,
 		    "the value for '%.*s' holds a line end or another control character, or is "
 		    "longer "

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tools for the runtime: base64, rows of floats, time, ids, percent-encoding.
+ * Tools for the runtime: base64, rows of floats, time, ids.
  */
 #include "script/lib.h"
 
 #include "base/hash.h"
-#include "base/json_scan.h"
 
 #include <lauxlib.h>
 #include <time.h>
@@ -193,48 +192,12 @@ static int l_random_hex(lua_State *L)
 /* ---- text --------------------------------------------------------------------------------------
  */
 
-static bool is_unreserved(unsigned char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static int l_url_encode(lua_State *L)
-{
-	struct mw_str s = check_string(L, 1);
-	char *out = scratch(L, 3 * s.n);
-	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (is_unreserved(c)) {
-			out[n++] = (char)c;
-			continue;
-		}
-		out[n++] = '%';
-		out[n++] = "0123456789ABCDEF"[c >> 4];
-		out[n++] = "0123456789ABCDEF"[c & 15];
-	}
-	lua_pushlstring(L, out, n);
-	return 1;
-}
-
-static int l_utf8_valid(lua_State *L)
-{
-	struct mw_str s = check_string(L, 1);
-	const char *p = s.p, *end = p + s.n;
-	size_t n = 1;
-	for (; p < end && n; p += n)
-		n = (unsigned char)*p < 0x80 ? 1 : mw_json_scan_utf8(p, end);
-	lua_pushboolean(L, n != 0);
-	return 1;
-}
-
 int luaopen_mwlib(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"base64_encode", l_base64_encode},
 	    {"base64_decode", l_base64_decode}, {"floats_encode", l_floats_encode},
 	    {"floats_decode", l_floats_decode}, {"now", l_now}, {"random_hex", l_random_hex},
-	    {"url_encode", l_url_encode}, {"utf8_valid", l_utf8_valid}, {NULL, NULL}};
+	    {NULL, NULL}};
 	lua_createtable(L, 0, (int)MW_LEN(functions) - 1);
 	luaL_setfuncs(L, functions, 0);
 	return 1;

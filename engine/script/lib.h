@@ -9,8 +9,6 @@
  *   floats_decode(bytes)    the array again; nil if the length is no multiple of 4
  *   now()                   whole seconds since 1970
  *   random_hex(n)           n hexadecimal digits (n up to 1024), for ids
- *   url_encode(s)           percent-encodes all but letters, digits and - . _ ~
- *   utf8_valid(s)           is s valid UTF-8?
  */
 #ifndef MW_LIB_H
 #define MW_LIB_H

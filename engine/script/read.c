@@ -60,7 +60,7 @@ const struct mw_header *mw_read_headers(lua_State *L, int idx, struct mw_arena *
 static enum mw_err_code code_by_name(const char *name)
 {
 	static const char *const names[] = {
-#define MW_ERR(code, status, openai, anthropic, google, retryable) #code,
+#define MW_ERR(code, status, openai_type) #code,
 #include "base/errors.def"
 #undef MW_ERR
 	};

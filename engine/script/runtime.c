@@ -20,30 +20,16 @@ static const char *const entry_names[MW_ENTRIES] = {
 
 /* ---- loading lua/ -------------------------------------------------------------------------- */
 
-static const struct mw_embedded *embedded_find(const char *path)
-{
-	for (const struct mw_embedded *e = mw_embedded; e->path; e++)
-		if (strcmp(e->path, path) == 0)
-			return e;
-	return NULL;
-}
-
-static bool load_embedded(lua_State *L, const struct mw_embedded *e)
-{
-	char chunk[128];
-	snprintf(chunk, sizeof(chunk), "@%s", e->path);
-	return luaL_loadbufferx(L, e->begin, (size_t)(e->end - e->begin), chunk, "t") == 0;
-}
-
 /* The one searcher of `require`: "dialects.gemini" is lua/dialects/gemini.lua. */
 static int l_searcher(lua_State *L)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "lua/%s.lua", luaL_gsub(L, luaL_checkstring(L, 1), ".", "/"));
-	const struct mw_embedded *e = embedded_find(path);
-	if (!e)
-		return lua_pushfstring(L, "\n\tno file '%s' in the binary", path), 1;
-	if (!load_embedded(L, e))
+	char chunk[128]; /* "@path": Lua's way to name a file */
+	snprintf(
+	    chunk, sizeof(chunk), "@lua/%s.lua", luaL_gsub(L, luaL_checkstring(L, 1), ".", "/"));
+	struct mw_str text = mw_embedded_text(chunk + 1);
+	if (!text.p)
+		return lua_pushfstring(L, "\n\tno file '%s' in the binary", chunk + 1), 1;
+	if (luaL_loadbufferx(L, text.p, text.n, chunk, "t") != 0)
 		return lua_error(L);
 	return 1;
 }

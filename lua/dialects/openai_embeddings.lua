@@ -9,7 +9,7 @@ local mend = require "mend"
 local usage = require "usage"
 local openai_chat = require "dialects.openai_chat"
 
-local dialect = { name = "openai_embeddings", error_of = openai_chat.error_of, encode_error = openai_chat.encode_error }
+local dialect = { name = "openai_embeddings", error_of = openai_chat.error_of }
 
 function dialect.decode_request(body)
 	local checked, fault = chat.check_embeddings(body)

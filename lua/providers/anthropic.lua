@@ -7,7 +7,6 @@ local provider = {
 	name = "anthropic",
 	dialect = "anthropic_messages",
 	prefixes = { "anthropic" },
-	env = { "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL" },
 }
 
 function provider.prepare(spec)

@@ -12,7 +12,7 @@ local openai_chat = require "dialects.openai_chat"
 local embeddings = require "dialects.openai_embeddings"
 local text_model = require "providers.demo_text"
 
-local provider = { name = "demo", dialect = "openai_chat", prefixes = { "demo" }, env = {} }
+local provider = { name = "demo", dialect = "openai_chat", prefixes = { "demo" } }
 
 local FOREVER_MS = 24 * 3600 * 1000
 

@@ -7,7 +7,6 @@ local provider = {
 	name = "gemini",
 	dialect = "gemini",
 	prefixes = { "gemini" },
-	env = { "GEMINI_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_BASE" },
 }
 
 function provider.prepare(spec)

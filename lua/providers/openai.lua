@@ -7,7 +7,6 @@ local provider = {
 	name = "openai",
 	dialect = "openai_chat",
 	prefixes = { "openai" },
-	env = { "OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_ORGANIZATION" },
 }
 
 -- Members of messages and tools that are not OpenAI's (README.md, the inner form). OpenAI refuses what it does not

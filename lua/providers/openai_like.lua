@@ -16,15 +16,12 @@ local ROWS = {
 	xinference = { base = "XINFERENCE_API_BASE", key = "XINFERENCE_API_KEY" },
 }
 
-local provider = { name = "openai_like", dialect = "openai_chat", prefixes = {}, env = {} }
+local provider = { name = "openai_like", dialect = "openai_chat", prefixes = {} }
 
-for prefix, row in pairs(ROWS) do
+for prefix in pairs(ROWS) do
 	provider.prefixes[#provider.prefixes + 1] = prefix
-	provider.env[#provider.env + 1] = row.base
-	provider.env[#provider.env + 1] = row.key
 end
 table.sort(provider.prefixes)
-table.sort(provider.env)
 
 function provider.prepare(spec)
 	local this = ROWS[spec.prefix]

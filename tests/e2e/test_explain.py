@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from calls import answered_by, check_whole, counts, target
+from calls import alone, answered_by, check_whole, counts, target
 from harness import anthropic, event, gemini, in_turn, model, openai, patience, reply, reset, stream, until, wait
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -170,6 +170,12 @@ def test_a_slow_upload_is_no_overhead(gateway, upstream):
         headers = wire.response().headers
     overhead, whole = (float(headers["x-litellm-%s-duration-ms" % name]) for name in ("overhead", "response"))
     assert whole > 250 and whole - overhead > 250
+
+
+def test_the_overhead_of_a_stream_leaves_out_the_wait_for_its_first_content(gateway, upstream):
+    up = upstream(stream(wait(150), openai.events("a")))
+    with alone(gateway, up).stream() as wire:
+        assert 0 < float(wire.answer.headers["x-litellm-overhead-duration-ms"]) < patience(30)
 
 
 # --------------------------------------------------------------------------------------------------------- metrics

@@ -233,6 +233,16 @@ def test_a_plan_sets_the_time_of_each_attempt(ruled, upstream, good):
     assert 0.14 <= seconds_between(deaf.requests) <= patience(0.4)
 
 
+def test_a_wish_holds_for_every_step_that_leads_to_its_target(ruled, upstream):
+    busy = upstream(in_turn(openai.error(429, headers={"retry-after-ms": "600"}), openai.chat("good")))
+    bad = upstream(openai.error(500))
+    gw = ruled("function P.route(req, ups) return mw.plan { ups[1], ups[2], ups[1], attempts = 3 } end", "route",
+               models=three([busy, bad, bad]), disable_cooldowns=True)
+    assert gw.chat().content == "good"
+    assert (len(busy.requests), len(bad.requests)) == (2, 1)
+    assert 0.59 <= seconds_between(busy.requests) <= patience(1.5)
+
+
 def test_a_plan_has_a_deadline(ruled, upstream):
     up = upstream(lambda request: [wait(150), openai.error(500, headers={"retry-after-ms": "1"})])
     gw = ruled("function P.route(req, ups) return mw.plan { ups[1], attempts = 100, deadline_ms = 500 } end", "route",
@@ -241,6 +251,16 @@ def test_a_plan_has_a_deadline(ruled, upstream):
     assert gw.chat().status in (500, 504)
     assert time.monotonic() - began <= patience(0.8)
     assert 3 <= len(up.requests) <= 4
+
+
+def test_the_deadline_of_a_plan_ends_the_attempt_under_way(ruled, upstream):
+    deaf = upstream([silence()])
+    gw = ruled("function P.route(req, ups) return mw.plan { ups[1], deadline_ms = 200 } end", "route",
+               models=[model("m", deaf)], timeout=30)
+    began = time.monotonic()
+    assert gw.chat().status == 504
+    assert 0.19 <= time.monotonic() - began <= patience(1)
+    assert deaf.request.wait_left(1)
 
 
 def test_a_policy_sees_the_candidates(ruled, upstream, good):

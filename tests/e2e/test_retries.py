@@ -108,9 +108,10 @@ def test_another_target_is_tried_at_once(gateway, upstream, nobody, good):
 
 
 def test_a_pause_grows_where_the_provider_asks_for_none(gateway, upstream):
-    up = upstream(in_turn(openai.error(500), openai.chat("good")))
-    assert alone(gateway, up).chat().status == 200
-    assert 0.2 < seconds_between(up.requests) < patience(1)
+    up = upstream(in_turn(openai.error(500), openai.error(500), openai.chat("good")))
+    assert alone(gateway, up, retries=2).chat().status == 200
+    assert 0.24 <= seconds_between(up.requests) <= patience(1), "half a second, or up to half of it less"
+    assert 0.49 <= seconds_between(up.requests[1:]) <= patience(2), "twice that"
 
 
 def test_a_connection_that_the_provider_had_closed_is_no_failed_attempt(gateway, upstream):
@@ -230,6 +231,11 @@ def test_no_pause_where_somebody_else_stands_ready(gateway, upstream, good, wher
     assert busy.requests
 
 
+def test_a_part_of_a_second_is_told_to_the_client_as_a_whole_one(gateway, upstream):
+    up = upstream(openai.error(429, headers={"retry-after": "1.2"}))
+    assert alone(gateway, up, retries=0).chat().headers["retry-after"] == "2"
+
+
 def test_the_last_error_reaches_the_client(gateway, upstream):
     up = upstream(in_turn(openai.error(500, "the first words", headers=AT_ONCE),
                           openai.error(503, "the last words", "overloaded_error", "busy", {"retry-after": "7"})))
@@ -285,6 +291,15 @@ def test_a_fallback_answers(gateway, upstream, good, form):
     check_whole(gw.stream_events(**body), "good")
 
 
+@pytest.mark.parametrize("where", ["settings", "body"])
+def test_fallbacks_are_tried_in_their_order(gateway, upstream, good, where):
+    rows = [model("m", upstream(openai.error(500))), target("first", good, name="f1"), target("second", good, name="f2")]
+    settings = {"fallbacks": [{"m": ["f1", "f2"]}]} if where == "settings" else {}
+    gw = gateway({"model_list": rows, "router_settings": {"num_retries": 0, **settings}})
+    answer = gw.chat(**({"fallbacks": ["f1", "f2"]} if where == "body" else {}))
+    assert (answer.status, answer.headers["x-litellm-model-id"]) == (200, "first")
+
+
 def test_a_fallback_has_retries_of_its_own(gateway, upstream, good):
     bad = upstream(openai.error(500, headers=AT_ONCE))
     shaky = upstream(in_turn(openai.error(502, headers=AT_ONCE), openai.chat("good")))
@@ -313,9 +328,10 @@ def test_fallbacks_end(gateway, upstream):
                                       "fallbacks": [{"g0": names[1:]}, {"g1": ["g0"]}]}})
     assert gw.chat(model="g1").status == 500
     assert len(bad.requests) == 2
-    answer = gw.chat(model="g0")
-    assert (answer.status, len(bad.requests)) == (500, 6)
-    assert answer.headers["x-litellm-attempted-fallbacks"] == "3"
+    for model_name, wish, sent in (("g0", {}, 6), ("g8", {"fallbacks": names}, 10)):
+        answer = gw.chat(model=model_name, **wish)
+        assert (answer.status, len(bad.requests)) == (500, sent)
+        assert answer.headers["x-litellm-attempted-fallbacks"] == "3"
 
 
 VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
@@ -455,6 +471,16 @@ def test_a_cooldown_ends(gateway, upstream):
     assert time.monotonic() - began < patience(1)
 
 
+def test_while_all_cool_the_client_hears_of_the_first_to_be_back(gateway, upstream):
+    bad = upstream(openai.error(500))
+    gw = gateway({"model_list": [target("a", bad, cooldown_time=50), target("b", bad, cooldown_time=20)],
+                  "router_settings": {"num_retries": 1, "allowed_fails": 0}})
+    assert gw.chat().status == 500
+    answer = gw.chat()
+    assert (answer.status, len(bad.requests)) == (429, 2)
+    assert 15 <= int(answer.headers["retry-after"]) <= 20
+
+
 def test_a_cooldown_of_the_target_wins(gateway, upstream):
     up = upstream(in_turn(openai.error(500), openai.chat("good")))
     gw = gateway({"model_list": [model("m", up, cooldown_time=0.2)],
@@ -494,9 +520,10 @@ def test_never_cools(gateway, upstream, settings, name):
         assert len(up.requests) == n
 
 
-def test_the_clients_own_mistakes_cool_nobody(gateway, upstream):
-    up = upstream(openai.error(400))
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_the_clients_own_mistakes_cool_nobody(gateway, upstream, status):
+    up = upstream(openai.error(status))
     gw = alone(gateway, up, retries=0, allowed_fails=0, cooldown_time=60)
     for n in range(1, 5):
-        assert gw.chat().status == 400
+        assert gw.chat().status == status
         assert len(up.requests) == n

@@ -274,6 +274,31 @@ def test_only_the_model_is_changed_on_the_way_to_the_same_dialect(gateway, up):
     assert up.request.body.decode() == body.replace('"model": "m"', '"model": "gpt-x"')
 
 
+# What Claude and Gemini answered comes back in the next turn, and may then go to another vendor.
+CONVERSATION = [
+    {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]},
+    {"role": "assistant", "content": "hello", "reasoning_content": "hm",
+     "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"}],
+     "provider_specific_fields": {"thought_signature": "s"},
+     "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"},
+                     "extra_content": {"google": {"thought_signature": "s"}}}]},
+    {"role": "tool", "tool_call_id": "c", "content": "done", "cache_control": {"type": "ephemeral"}},
+]
+TOOLS = [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]
+
+
+def test_what_other_vendors_add_to_a_conversation_does_not_go_to_openai(gateway, up):
+    gw = gateway({"model_list": [{"model_name": "m", "litellm_params": {
+        "model": "openai/x", "api_base": "http://api.openai.com/v1", "api_key": "sk-up"}}]}, env={"http_proxy": up.url})
+    assert gw.post("/v1/chat/completions", {"model": "m", "messages": CONVERSATION, "tools": TOOLS}).status == 200
+    assert up.request.json["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": "hello", "tool_calls": [
+            {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"}]
+    assert up.request.json["tools"] == [{"type": "function", "function": {"name": "f"}}]
+
+
 def test_calls_under_way_together_are_not_mixed_up(gateway, upstream):
     up = upstream(lambda request: [wait(len(request.body) % 7), openai.chat(request.json["messages"][0]["content"])])
     gw = gateway({"model_list": [target("one", up), target("two", up)]})

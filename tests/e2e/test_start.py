@@ -278,6 +278,19 @@ def test_sigterm_lets_a_whole_answer_come(gateway, upstream):
     assert gw.wait_exit(2) == 0
 
 
+def test_it_does_not_wait_for_ever_for_calls_to_end(gateway, upstream):
+    """Calls have the time of a whole answer, and what the settings give one target more is not waited for."""
+    up = upstream([silence()])
+    gw = gateway({"model_list": [model("m", up, timeout=60)], "router_settings": {"timeout": 0.3}})
+    with gw.connect() as wire:
+        wire.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+        up.wait_requests(1)
+        gw.terminate()
+        assert wire.ended(patience(3))
+    assert gw.wait_exit(3) == 0
+    assert "still running are cut off: 1" in gw.log
+
+
 def test_a_hangup_while_it_leaves_cuts_nothing(gateway, upstream):
     """A terminal that closes, a deployment that asks for a reload: the calls under way still get their answers."""
     go = threading.Event()

@@ -4,6 +4,7 @@
 
 local json = require "mwjson"
 local lfs = require "lfs"
+local openai_chat = require "dialects.openai_chat"
 local runtime = require "boot"
 
 local ROUNDS = tonumber(os.getenv("HOSTILE_ROUNDS")) or 60
@@ -103,8 +104,8 @@ local function check_fault(fault, text)
 	for _, name in ipairs { "type", "param", "native_code" } do
 		assert(fault[name] == nil or type(fault[name]) == "string", name .. " of a fault for " .. text)
 	end
-	assert(json.decode(runtime.error_body(nil, fault)))
-	runtime.stream_error(nil, fault)
+	assert(json.decode(json.encode(openai_chat.encode_error(fault))))
+	openai_chat.stream_error(fault)
 end
 
 local function check_text(out, fault, text)

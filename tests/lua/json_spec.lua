@@ -355,13 +355,6 @@ describe("encode", function()
 		assert.are.equal('""', json.quote "")
 	end)
 
-	it("writes raw values verbatim", function()
-		assert.are.equal('{"a":[1, 2]}', json.encode { a = json.raw " [1, 2] " })
-		assert.has_error(function()
-			json.raw "[1,"
-		end)
-	end)
-
 	it("does not run metamethods", function()
 		local v = setmetatable({ a = 1 }, {
 			__index = function()

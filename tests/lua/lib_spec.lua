@@ -77,21 +77,3 @@ describe("now and random_hex", function()
 		end)
 	end)
 end)
-
-describe("url_encode", function()
-	it("keeps what RFC 3986 calls unreserved", function()
-		assert.are.equal("AZaz09-._~", lib.url_encode "AZaz09-._~")
-		assert.are.equal("a%20b%2F%C3%A4%00%25", lib.url_encode "a b/\195\164\0%")
-	end)
-end)
-
-describe("utf8_valid", function()
-	it("tells UTF-8 from other bytes", function()
-		for _, good in ipairs { "", "abc\0", "\195\164", "\226\130\172", "\240\159\152\128", "\244\143\191\191" } do
-			assert.is_true(lib.utf8_valid(good))
-		end
-		for _, bad in ipairs { "\128", "\192\175", "\195", "\237\160\128", "\244\144\128\128", "\248\136\128\128\128", "a\226\130" } do
-			assert.is_false(lib.utf8_valid(bad))
-		end
-	end)
-end)

@@ -4,11 +4,14 @@
 local json = require "mwjson"
 local lib = require "mwlib"
 local faults = require "faults"
+local mend = require "mend"
+local openai_chat = require "dialects.openai_chat"
 local runtime = require "boot"
 
 setup(function()
 	runtime.add(1, { model = "anthropic/claude-sonnet-4-5", params = { api_key = "k" } })
 	runtime.add(2, { model = "openai_like/m", params = { api_base = "http://h" } })
+	runtime.add(3, { model = "gemini/gemini-2.5-flash", params = { api_key = "k" } })
 end)
 
 local function open(index, opts)
@@ -42,6 +45,17 @@ describe("a stream", function()
 		assert.are.equal(json.null, chunk.usage)
 		local head = first:match("^(.-)\"role\"")
 		assert.are.equal(head, second:sub(1, #head))
+	end)
+
+	it("counts each run where Anthropic ran the model several times", function()
+		local stream = open(1)
+		for _, event in ipairs { START, TEXT, [[{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{
+			"input_tokens":9,"output_tokens":4,"iterations":[{"input_tokens":9,"output_tokens":4},
+			{"input_tokens":20,"output_tokens":7,"cache_read_input_tokens":5}]}}]] } do
+			assert(stream:event("", event))
+		end
+		stream:finish()
+		assert.are.same({ 34, 5, 11 }, { stream.usage.prompt, stream.usage.cached, stream.usage.completion })
 	end)
 
 	it("ends with usage only if the client asked, and [DONE]", function()
@@ -126,6 +140,49 @@ describe("a stream", function()
 	end)
 end)
 
+describe("a request to Anthropic", function()
+	it("has the results of tools first in the user's turn, whatever the client said before them", function()
+		local text = runtime.request(1, "chat", json.encode { messages = json.array {
+			{ role = "user", content = "ask" },
+			{ role = "assistant", tool_calls = json.array {
+				{ id = "c1", type = "function", ["function"] = { name = "f", arguments = "{}" } },
+				{ id = "c2", type = "function", ["function"] = { name = "f", arguments = "{}" } } } },
+			{ role = "user", content = "hurry" },
+			{ role = "tool", tool_call_id = "c1", content = "one" },
+			{ role = "tool", tool_call_id = "c2", content = "two" },
+		} }, { model = "claude-sonnet-4-5" })
+		local turns = json.decode(text).messages
+		assert.are.equal(3, #turns)
+		local kinds = {}
+		for i, block in ipairs(turns[3].content) do
+			kinds[i] = block.tool_use_id or block.text
+		end
+		assert.are.same({ "c1", "c2", "hurry" }, kinds)
+	end)
+end)
+
+describe("a request to Gemini", function()
+	it("asks Pro models before 3.1 for a high level where the client wants a medium one", function()
+		local body = json.encode { messages = json.array { { role = "user", content = "hi" } }, reasoning_effort = "medium" }
+		for model, level in pairs { ["gemini-3-pro-preview"] = "HIGH", ["gemini-3.1-pro-preview"] = "MEDIUM",
+			["gemini-3-flash-preview"] = "MEDIUM" } do
+			local text = runtime.request(3, "chat", body, { model = model })
+			assert.are.equal(level, json.decode(text).generationConfig.thinkingConfig.thinkingLevel, model)
+		end
+	end)
+end)
+
+describe("a picture", function()
+	it("of type image/jpg, which is none, goes out as image/jpeg", function()
+		local body = json.encode { messages = json.array { { role = "user", content = json.array {
+			{ type = "image_url", image_url = { url = "data:image/jpg;base64,AA==" } } } } } }
+		for index, model in pairs { [1] = "claude-sonnet-4-5", [3] = "gemini-2.5-flash" } do
+			local text = runtime.request(index, "chat", body, { model = model })
+			assert.is_truthy(text:find('"image/jpeg"', 1, true), model)
+		end
+	end)
+end)
+
 describe("an error", function()
 	it("says so where a stream was asked for and a whole answer came, and does not give it all back", function()
 		local fault = runtime.failure(2, 200, '{"choices":[{"message":{"content":"' .. ("x"):rep(1000) .. '"}}]}')
@@ -134,22 +191,42 @@ describe("an error", function()
 	end)
 
 	it("has OpenAI's four members, the code as text", function()
-		local body = json.decode(runtime.error_body(nil, { code = "UPSTREAM", status = 529, type = "overloaded_error",
-			message = "Overloaded" }))
+		local body = openai_chat.encode_error { code = "UPSTREAM", status = 529, type = "overloaded_error", message = "Overloaded" }
 		assert.are.same({ error = { message = "Overloaded", type = "overloaded_error", param = json.null, code = "529" } }, body)
 	end)
 
 	it("without a type has the one of its status", function()
 		for status, kind in pairs { [400] = "invalid_request_error", [401] = "authentication_error",
 			[403] = "permission_error", [429] = "rate_limit_error", [500] = "api_error", [504] = "timeout_error" } do
-			assert.are.equal(kind, json.decode(runtime.error_body("openai_chat", { status = status, message = "x" })).error.type)
+			assert.are.equal(kind, openai_chat.encode_error({ status = status, message = "x" }).error.type)
 		end
 	end)
 
 	it("in a stream is an event, without an end mark", function()
-		local text = runtime.stream_error("openai_chat", faults.broken("cut"))
+		local text = openai_chat.stream_error(faults.broken("cut"))
 		assert.is_truthy(text:find('^data: {"error":{"message":"cut"'))
 		assert.is_nil(text:find("[DONE]", 1, true))
+	end)
+end)
+
+describe("what a compatible server says", function()
+	it("of an answer's end is OpenAI's word, in whatever case", function()
+		assert.are.same({ "length", "MAX_TOKENS" }, { mend.finish("MAX_TOKENS") })
+		assert.are.same({ "stop" }, { mend.finish("stop") })
+		assert.are.same({ "stop", "because" }, { mend.finish("because") })
+	end)
+
+	it("beside an answer is no error, unless it is called one", function()
+		assert.is_nil(mend.error { choices = json.array { {} }, message = "cached", detail = "x" })
+		assert.are.equal("x", mend.error({ detail = "x" }).message)
+		assert.are.equal("no", mend.error({ choices = json.array { {} }, error = { message = "no" } }).message)
+	end)
+
+	it("of a prompt that does not fit has OpenAI's code", function()
+		for _, words in ipairs { "This model's maximum context length is 4096 tokens", "The prompt is too long: 9 > 8" } do
+			assert.are.equal("context_length_exceeded", mend.error({ error = { message = words } }).native_code)
+		end
+		assert.are.equal("its_own", mend.error({ error = { message = "prompt is too long", code = "its_own" } }).native_code)
 	end)
 end)
 
@@ -168,7 +245,7 @@ describe("foreign text in a message", function()
 		local text = faults.excerpt((" a\n b"):rep(10) .. ("é"):rep(600))
 		assert.is_nil(text:find("\n"))
 		assert.is_true(#text < 520)
-		assert.is_true(lib.utf8_valid(text))
+		assert.are.equal(text, json.decode(json.quote(text)), "still UTF-8")
 	end)
 end)
 

@@ -77,6 +77,8 @@ static void a_stream_is_asked_for_its_usage(void **state)
 	    {"{\"model\":\"x\",\"stream\":true,\"stream_options\":{}}", "{\"include_usage\":true}"},
 	    {"{\"model\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":false}}",
 		"{\"include_usage\":true}"},
+	    {"{\"model\":\"x\",\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}}",
+		"{\"include_obfuscation\":false,\"include_usage\":true}"},
 	    {"{\"model\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
 		"{\"include_usage\":true}"},
 	    {"{\"model\":\"x\",\"stream\":false}", NULL},
@@ -146,6 +148,8 @@ static void a_reply_of_another_shape_is_left_to_lua(void **state)
 				"{" call "}]") ",\"finish_reason\":\"tool_calls\"")
 	static const char *const cases[] = {
 	    "{\"error\":{\"message\":\"no\"}}",
+	    "{" HEAD "\"error\":{},\"choices\":[{\"index\":0," MESSAGE
+	    ",\"finish_reason\":\"stop\"}]}",
 	    "[]",
 	    "{" HEAD "\"choices\":[]}",
 	    "{" HEAD "\"choices\":null}",
@@ -424,6 +428,8 @@ static void a_chunk_of_another_shape_is_left_to_lua(void **state)
 	(void)state;
 	static const char *const cases[] = {
 	    "{\"error\":{\"message\":\"no\"}}",
+	    "{" CHUNK "\"error\":{},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},"
+	    "\"finish_reason\":null}]}",
 	    "{" CHUNK "\"choices\":[]}",
 	    "{" CHUNK "\"service_tier\":\"on_demand\",\"choices\":[{\"index\":0,\"delta\":{"
 	    "\"content\":\"a\"},\"finish_reason\":null}]}",

@@ -166,6 +166,7 @@ static void library_functions_have_ceilings(void **state)
 {
 	struct world *w = *state;
 	assert_contains(world_eval_early(w, "", "('x'):rep(1e9)"), "MW113");
+	assert_contains(world_eval_early(w, "", "('x'):rep(1048577)"), "MW113");
 	assert_string_equal(world_eval_early(w, "", "#('x'):rep(1048576)"), "1048576");
 	assert_string_equal(world_eval_early(w, "", "('ab'):rep(3, '-')"), "ab-ab-ab");
 	assert_string_equal(world_eval_early(w, "", "(''):rep(1e18)"), "");

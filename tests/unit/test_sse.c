@@ -317,41 +317,6 @@ static void time_is_linear_in_the_bytes(void **state)
 	free(text);
 }
 
-static void encode_is_read_back(void **state)
-{
-	(void)state;
-	static const char *const data[] = {
-	    "a", "{\"x\":1}", "two\nlines", "end\n", " space", "\n", "cr\rand\r\ncrlf"};
-	static const char *const want[] = {
-	    "a", "{\"x\":1}", "two\nlines", "end\n", " space", "\n", "cr\nand\ncrlf"};
-	for (size_t i = 0; i < MW_LEN(data); i++) {
-		struct mw_buf text, expect;
-		struct seen seen;
-		mw_buf_init(&text, CEILING);
-		mw_buf_init(&expect, CEILING);
-		mw_sse_encode(&text, MW_STR("message"), mw_str(data[i]));
-		mw_sse_encode(&text, MW_NOSTR, MW_STR("[DONE]"));
-		assert_int_equal(play(mw_buf_str(&text), text.n, CEILING, &seen), MW_SSE_OK);
-		assert_int_equal(seen.n, 2);
-		mw_buf_addf(&expect, "message|%s|", want[i]);
-		assert_memory_equal(seen.text.p, expect.p, expect.n);
-		mw_buf_deinit(&text);
-		mw_buf_deinit(&expect);
-		mw_buf_deinit(&seen.text);
-	}
-}
-
-static void encode_writes_plain_events(void **state)
-{
-	(void)state;
-	struct mw_buf b;
-	mw_buf_init(&b, CEILING);
-	mw_sse_encode(&b, MW_NOSTR, MW_STR("a\nb"));
-	mw_sse_encode(&b, MW_STR("x\ndata: smuggled"), MW_NOSTR);
-	assert_text(mw_buf_str(&b), "data: a\ndata: b\n\nevent: x\ndata: \n\n");
-	mw_buf_deinit(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,8 +338,6 @@ int main(void)
 	    cmocka_unit_test(the_callback_can_stop),
 	    cmocka_unit_test(the_callback_can_deinitialise),
 	    cmocka_unit_test(time_is_linear_in_the_bytes),
-	    cmocka_unit_test(encode_is_read_back),
-	    cmocka_unit_test(encode_writes_plain_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

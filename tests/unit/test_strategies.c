@@ -12,15 +12,11 @@
 
 static struct world *shipped(const char *name, const char *params)
 {
-	char path[80];
 	struct world *w = world_new();
-	snprintf(path, sizeof(path), "policies/%s.lua", name);
-	const struct mw_embedded *e = mw_embedded;
-	while (e->path && strcmp(e->path, path) != 0)
-		e++;
-	if (!e->path)
-		fail_msg("%s is not in the binary", path);
-	world_add(w, e->begin)->params = mw_str(params);
+	struct mw_str text = mw_embedded_policy(mw_str(name));
+	if (!text.p)
+		fail_msg("%s is not in the binary", name);
+	world_add(w, text.p)->params = mw_str(params);
 	w->settings.n_policies = 1; /* the last is the strategy */
 	if (!world_load(w))
 		fail_msg("%s", w->err.text);

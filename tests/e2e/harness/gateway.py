@@ -33,11 +33,14 @@ def model(name, upstream, provider_model="openai/up-model", **params):
     return {"model_name": name, "litellm_params": {**known, **params}}
 
 
+# what the binary would read of the environment: settings, providers' keys and addresses, proxies
+READ = re.compile(r"^(OPENAI|ANTHROPIC|GEMINI|GOOGLE|AZURE|AWS|LITELLM)_|_(API_KEY|API_BASE|BASE_URL|ORGANIZATION|ORG_ID|PROXY)$"
+                  r"|^CONFIG_FILE_PATH$|^SSL_CERT_FILE$", re.I)
+
+
 def clean_env(extra=None):
-    """The environment without provider keys and proxies of the machine: a test never leaves loopback."""
-    kept = {k: v for k, v in os.environ.items()
-            if not re.search(r"_API_KEY$|_PROXY$|^LITELLM_|^AWS_|^GOOGLE_", k, re.I)}
-    return {**kept, **(extra or {})}
+    """The environment without what a person at this machine has set for a gateway: a test never leaves loopback."""
+    return {**{k: v for k, v in os.environ.items() if not READ.search(k)}, **(extra or {})}
 
 
 def run(*args, env=None, cwd=None, seconds=10):
