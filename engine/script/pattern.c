@@ -9,7 +9,6 @@
 
 enum {
 	ASK_EVERY = 4096, /* steps */
-	OFTEN = 200,      /* from then on a set is looked up, which costs 256 looks at it first */
 };
 
 enum point_kind {
@@ -58,88 +57,35 @@ static bool step(struct mw_pattern *m)
 	return true;
 }
 
-static bool in_range(unsigned char c, unsigned char low, unsigned char high)
+/* The classes, a bit for each byte of 0 to 127; none holds a byte beyond. */
+static const uint64_t classes['z' - 'a' + 1][2] = {
+    ['a' - 'a'] = {0, 0x07fffffe07fffffe},
+    ['c' - 'a'] = {0x00000000ffffffff, 0x8000000000000000},
+    ['d' - 'a'] = {0x03ff000000000000, 0},
+    ['g' - 'a'] = {0xfffffffe00000000, 0x7fffffffffffffff},
+    ['l' - 'a'] = {0, 0x07fffffe00000000},
+    ['p' - 'a'] = {0xfc00fffe00000000, 0x78000001f8000001},
+    ['s' - 'a'] = {0x0000000100003e00, 0},
+    ['u' - 'a'] = {0, 0x0000000007fffffe},
+    ['w' - 'a'] = {0x03ff000000000000, 0x07fffffe07fffffe},
+    ['x' - 'a'] = {0x03ff000000000000, 0x0000007e0000007e},
+    ['z' - 'a'] = {1, 0},
+};
+
+/* NULL for what is no class: escaped, it means itself. A capital letter is the class's complement. */
+static const uint64_t *class_of(unsigned char letter)
 {
-	return c >= low && c <= high;
+	unsigned i = (letter | 32u) - 'a';
+	return i < MW_LEN(classes) && (classes[i][0] | classes[i][1]) ? classes[i] : NULL;
 }
 
-static bool is_alpha(unsigned char c)
-{
-	return in_range(c | 32, 'a', 'z');
-}
-
-static bool is_alnum(unsigned char c)
-{
-	return is_alpha(c) || in_range(c, '0', '9');
-}
-
-/* Is c in the class of the letter ("%a")? An escaped character without a class means itself. */
 static bool in_class(unsigned char c, unsigned char letter)
 {
-	bool in;
-	switch (letter | 32) {
-	case 'a':
-		in = is_alpha(c);
-		break;
-	case 'c':
-		in = c < 32 || c == 127;
-		break;
-	case 'd':
-		in = in_range(c, '0', '9');
-		break;
-	case 'g':
-		in = in_range(c, 33, 126);
-		break;
-	case 'l':
-		in = in_range(c, 'a', 'z');
-		break;
-	case 'p':
-		in = in_range(c, 33, 126) && !is_alnum(c);
-		break;
-	case 's':
-		in = c == ' ' || in_range(c, '\t', '\r');
-		break;
-	case 'u':
-		in = in_range(c, 'A', 'Z');
-		break;
-	case 'w':
-		in = is_alnum(c);
-		break;
-	case 'x':
-		in = in_range(c, '0', '9') || in_range(c | 32, 'a', 'f');
-		break;
-	case 'z':
-		in = c == 0;
-		break;
-	default:
+	const uint64_t *class = class_of(letter);
+	if (!class)
 		return letter == c;
-	}
-	return in == (letter >= 'a'); /* a capital letter is the class's complement */
-}
-
-/* Is c in the set text[from] = '[' … text[close] = ']'? Costs a step for each member looked at. */
-static bool is_member(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
-{
-	const unsigned char *p = (const unsigned char *)m->text.p;
-	size_t i = from + 1;
-	bool in = true;
-	if (p[i] == '^') {
-		in = false;
-		i++;
-	}
-	for (; i < close && step(m); i++) {
-		if (p[i] == '%' && i + 1 < close) {
-			if (in_class(c, p[++i]))
-				return in;
-		} else if (i + 2 < close && p[i + 1] == '-') {
-			if (in_range(c, p[i], p[i + 2]))
-				return in;
-			i += 2;
-		} else if (p[i] == c) {
-			return in;
-		}
-	}
-	return !in;
+	bool in = c < 128 && class[c / 64] >> c % 64 & 1;
+	return in == (letter >= 'a');
 }
 
 static struct mw_pattern_set *remembered(struct mw_pattern *m, size_t from)
@@ -150,25 +96,51 @@ static struct mw_pattern_set *remembered(struct mw_pattern *m, size_t from)
 	return NULL;
 }
 
-static void look_up_all(struct mw_pattern *m, struct mw_pattern_set *set)
+static void add_bytes(struct mw_pattern_set *set, unsigned low, unsigned high)
 {
-	for (unsigned c = 0; c < 256; c++)
-		if (is_member(m, (unsigned char)c, set->from, set->end - 1))
-			set->bits[c / 64] |= (uint64_t)1 << c % 64;
+	for (unsigned c = low; c <= high; c++)
+		set->bits[c / 64] |= (uint64_t)1 << c % 64;
 }
 
-static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t close)
+static void add_class(struct mw_pattern_set *set, unsigned char letter)
 {
-	struct mw_pattern_set *set = remembered(m, from);
-	if (!set || set->asked < OFTEN) {
-		if (set)
-			set->asked++;
-		return is_member(m, c, from, close);
+	const uint64_t *class = class_of(letter);
+	if (!class) {
+		add_bytes(set, letter, letter);
+		return;
 	}
-	if (set->asked == OFTEN) {
-		set->asked++;
-		look_up_all(m, set);
+	for (size_t i = 0; i < MW_LEN(set->bits); i++) {
+		uint64_t bits = i < 2 ? class[i] : 0;
+		set->bits[i] |= letter >= 'a' ? bits : ~bits;
 	}
+}
+
+/* Fills in the bits of the set from its '[' to its ']'. Costs a step for each member. */
+static void read_set(struct mw_pattern *m, struct mw_pattern_set *set)
+{
+	const unsigned char *p = (const unsigned char *)m->text.p;
+	size_t i = set->from + 1, close = set->end - 1;
+	bool complement = p[i] == '^';
+	for (i += complement; i < close && step(m); i++) {
+		if (p[i] == '%' && i + 1 < close) {
+			add_class(set, p[++i]);
+		} else if (i + 2 < close && p[i + 1] == '-') {
+			add_bytes(set, p[i], p[i + 2]);
+			i += 2;
+		} else {
+			add_bytes(set, p[i], p[i]);
+		}
+	}
+	for (size_t w = 0; complement && w < MW_LEN(set->bits); w++)
+		set->bits[w] = ~set->bits[w];
+}
+
+/* Is c in the set text[from..end)? One that is not remembered is read each time. */
+static bool in_set(struct mw_pattern *m, unsigned char c, size_t from, size_t end)
+{
+	struct mw_pattern_set other = {.from = from, .end = end}, *set = remembered(m, from);
+	if (!set)
+		read_set(m, set = &other);
 	return set->bits[c / 64] >> c % 64 & 1;
 }
 
@@ -195,8 +167,11 @@ static size_t set_end(struct mw_pattern *m, size_t from)
 	if (set)
 		return set->end;
 	size_t end = find_set_end(m, from);
-	if (end && m->n_sets < MW_PATTERN_SETS)
-		m->sets[m->n_sets++] = (struct mw_pattern_set){.from = from, .end = end};
+	if (!end || m->n_sets == MW_PATTERN_SETS)
+		return end;
+	struct mw_pattern_set *read = &m->sets[m->n_sets++];
+	*read = (struct mw_pattern_set){.from = from, .end = end};
+	read_set(m, read);
 	return end;
 }
 
@@ -225,7 +200,7 @@ static bool matches(struct mw_pattern *m, size_t at, size_t item, size_t end)
 	if (p == '%')
 		return in_class(c, (unsigned char)m->text.p[item + 1]);
 	if (p == '[')
-		return in_set(m, c, item, end - 1);
+		return in_set(m, c, item, end);
 	return p == c;
 }
 
@@ -318,7 +293,7 @@ static bool match_frontier(struct match *x)
 		return false;
 	unsigned char before = x->at == 0 ? 0 : (unsigned char)m->subject.p[x->at - 1];
 	unsigned char behind = x->at < m->subject.n ? (unsigned char)m->subject.p[x->at] : 0;
-	if (in_set(m, before, set, end - 1) || !in_set(m, behind, set, end - 1))
+	if (in_set(m, before, set, end) || !in_set(m, behind, set, end))
 		return false;
 	x->item = end;
 	return !m->fault;
@@ -352,7 +327,7 @@ static size_t count_repetitions(
 {
 	size_t n = 0;
 	const struct mw_pattern_set *set = m->text.p[item] == '[' ? remembered(m, item) : NULL;
-	if (!set || set->asked <= OFTEN) {
+	if (!set) {
 		while (n < most && matches(m, at + n, item, end))
 			n++;
 		return n;
@@ -416,7 +391,7 @@ static bool match_escape(struct match *x)
 		return match_balance(x);
 	if (c == 'f')
 		return match_frontier(x);
-	if (in_range((unsigned char)c, '0', '9'))
+	if (c >= '0' && c <= '9')
 		return match_again(x);
 	return match_item(x);
 }

@@ -27,10 +27,9 @@ struct mw_capture {
 	ptrdiff_t n; /* length, or one of the two above */
 };
 
-/* A set of the pattern, and once it has been asked for often, its answer for each byte. */
+/* A set of the pattern: a bit for each byte. */
 struct mw_pattern_set {
 	size_t from, end; /* in the pattern */
-	unsigned asked;
 	uint64_t bits[4];
 };
 

@@ -114,7 +114,9 @@ GEMINI_USAGE = {"promptTokenCount": 300000, "cachedContentTokenCount": 1000, "ca
 def test_every_kind_of_token_has_its_own_rate(gateway, upstream, vendor, counted, cost, streamed):
     gw = gateway({"model_list": [model("m", upstream(counting(vendor, counted, streamed)), vendor + "/x", **KINDS)]})
     if streamed:
-        assert "x-litellm-response-cost" not in gw.stream().answer.headers, "nobody knows it yet"
+        with gw.stream() as wire:
+            assert "x-litellm-response-cost" not in wire.answer.headers, "nobody knows it yet"
+            list(wire.events(wire.answer))
     else:
         assert float(gw.chat().headers["x-litellm-response-cost"]) == pytest.approx(cost, rel=1e-9)
     counts(gw, "moonweir_cost_dollars_total", cost)

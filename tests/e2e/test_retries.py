@@ -222,7 +222,8 @@ def test_no_pause_where_somebody_else_stands_ready(gateway, upstream, good, wher
     busy = upstream(openai.error(429, headers={"retry-after": "20"}))
     second = {"group": target("b", good), "tier": target("b", good, order=2),
               "fallback": target("b", good, name="spare")}[where]
-    gw = gateway({"model_list": [target("a", busy, order=1) if where == "tier" else target("a", busy), second],
+    first = target("a", busy, weight=1000, **({"order": 1} if where == "tier" else {}))
+    gw = gateway({"model_list": [first, second],
                   "router_settings": {"fallbacks": [{"m": ["spare"]}] if where == "fallback" else []}})
     began = time.monotonic()
     for _ in range(6):
