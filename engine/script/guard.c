@@ -36,6 +36,14 @@ enum {
 	AGAIN_US = 20000,       /* a run that still stands after its signal is sent another */
 	BLIND_SLEEP_US = 20000, /* longest sleep where the kernel has no membarrier */
 	SIGNAL = SIGURG, /* ignored by default, so that one that comes too late does nothing */
+	/* a sanitizer's: a budget allows as much work with it as without */
+#if defined(__SANITIZE_THREAD__)
+	SLOWNESS = 20,
+#elif defined(__SANITIZE_ADDRESS__)
+	SLOWNESS = 6,
+#else
+	SLOWNESS = 1,
+#endif
 };
 
 struct mw_guard {
@@ -139,7 +147,7 @@ void mw_guard_enter(struct mw_guard *g, lua_State *L, uint32_t budget_us)
 {
 	g->L = L;
 	g->stopped = false;
-	atomic_store_explicit(&g->budget_us, budget_us, memory_order_relaxed);
+	atomic_store_explicit(&g->budget_us, budget_us * SLOWNESS, memory_order_relaxed);
 	uint32_t run = atomic_load_explicit(&g->run, memory_order_relaxed);
 	atomic_store_explicit(&g->run, run + 1, memory_order_release);
 #ifdef __SANITIZE_THREAD__
