@@ -36,7 +36,7 @@ enum {
 	AGAIN_US = 20000,       /* a run that still stands after its signal is sent another */
 	BLIND_SLEEP_US = 20000, /* longest sleep where the kernel has no membarrier */
 	SIGNAL = SIGURG, /* ignored by default, so that one that comes too late does nothing */
-	/* a sanitizer's: a budget allows as much work with it as without */
+			 /* a sanitizer's: a budget allows as much work with it as without */
 #if defined(__SANITIZE_THREAD__)
 	SLOWNESS = 20,
 #elif defined(__SANITIZE_ADDRESS__)
