@@ -36,15 +36,14 @@ enum {
 	AGAIN_US = 20000,       /* a run that still stands after its signal is sent another */
 	BLIND_SLEEP_US = 20000, /* longest sleep where the kernel has no membarrier */
 	SIGNAL = SIGURG, /* ignored by default, so that one that comes too late does nothing */
-			 /* a sanitizer's: a budget allows as much work with it as without */
-#if defined(__SANITIZE_THREAD__)
-	SLOWNESS = 20,
-#elif defined(__SANITIZE_ADDRESS__)
-	SLOWNESS = 6,
-#else
-	SLOWNESS = 1,
-#endif
 };
+
+/* A sanitizer's: a budget allows as much work with it as without. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLOWNESS = 6 };
+#else
+enum { SLOWNESS = 1 };
+#endif
 
 struct mw_guard {
 	/* written by the worker at each run, read by the watchdog */

@@ -22,7 +22,7 @@ static double ms(void)
 
 /* Far above what is expected (budget and 2 ms), for slow machines and sanitizers. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const double BOUND_MS = 3000;
+static const double BOUND_MS = 1000;
 #else
 static const double BOUND_MS = 100;
 #endif
