@@ -59,7 +59,7 @@ struct program {
 	struct mw_healths *healths;
 	struct mw_runtime *runtime;
 	struct mw_settings_world world;
-	struct mw_house house;
+	struct mw_gateway gateway;
 	struct mw_bundle *bundle;
 	struct mw_reload *reload;
 	bool leaving;
@@ -220,9 +220,9 @@ static const struct mw_env_ops main_env = {.now = main_now, .wall = main_wall};
 /* Loads the policies once, on this thread, as a worker would; their names and versions. */
 static bool check_policies(struct program *p, struct mw_buf *names, struct mw_err *err)
 {
-	struct mw_guard *guard = mw_guard_new(p->house.watchdog);
+	struct mw_guard *guard = mw_guard_new(p->gateway.watchdog);
 	struct mw_policies *policies =
-	    mw_policies_new(&p->env, guard, p->house.stats, p->bundle, err);
+	    mw_policies_new(&p->env, guard, p->gateway.stats, p->bundle, err);
 	if (policies)
 		mw_policies_describe(policies, names);
 	mw_policies_free(policies);
@@ -256,9 +256,9 @@ static int check(struct program *p)
 
 static void drain(struct program *p)
 {
-	atomic_store(&p->house.draining, true);
-	for (size_t i = 0; i < p->house.n_workers; i++)
-		mw_worker_drain(p->house.workers[i]);
+	atomic_store(&p->gateway.draining, true);
+	for (size_t i = 0; i < p->gateway.n_workers; i++)
+		mw_worker_drain(p->gateway.workers[i]);
 }
 
 static void leave(struct program *p)
@@ -297,21 +297,21 @@ static bool start_workers(struct program *p, struct mw_err *err)
 {
 	if (!mw_listener_check(p->options.host, (uint16_t)p->options.port, err))
 		return false;
-	p->house.workers = mw_mem_zalloc(p->options.workers * sizeof(*p->house.workers));
+	p->gateway.workers = mw_mem_zalloc(p->options.workers * sizeof(*p->gateway.workers));
 	for (size_t i = 0; i < p->options.workers; i++) {
-		struct mw_worker *w = mw_worker_start(&p->house, i, p->bundle, err);
+		struct mw_worker *w = mw_worker_start(&p->gateway, i, p->bundle, err);
 		if (!w)
 			return false;
-		p->house.workers[p->house.n_workers++] = w;
+		p->gateway.workers[p->gateway.n_workers++] = w;
 	}
 	return true;
 }
 
 static void stop_workers(struct program *p)
 {
-	for (size_t i = 0; i < p->house.n_workers; i++)
-		mw_worker_join(p->house.workers[i]);
-	mw_mem_free(p->house.workers);
+	for (size_t i = 0; i < p->gateway.n_workers; i++)
+		mw_worker_join(p->gateway.workers[i]);
+	mw_mem_free(p->gateway.workers);
 }
 
 /* A host as it stands in a URL: an IPv6 address in brackets. */
@@ -374,7 +374,7 @@ static void print_curl(const struct mw_settings *s, const char *host, int port)
 
 static void greet(const struct program *p)
 {
-	int port = atomic_load(&p->house.port);
+	int port = atomic_load(&p->gateway.port);
 	bool any = strcmp(p->options.host, "0.0.0.0") == 0 || strcmp(p->options.host, "*") == 0;
 	bool any6 = strcmp(p->options.host, "::") == 0 || strcmp(p->options.host, "[::]") == 0;
 	char on[280], host[280];
@@ -394,7 +394,7 @@ static int serve(struct program *p)
 		watches[i] = mw_loop_signal(p->loop, signals[i], on_signal, p);
 	bool ok = start_workers(p, &err);
 	if (ok) {
-		p->reload = mw_reload_new(p->loop, &p->house, p->bundle, read_settings, p);
+		p->reload = mw_reload_new(p->loop, &p->gateway, p->bundle, read_settings, p);
 		greet(p);
 		mw_bundle_unref(p->bundle); /* old settings go when new ones are in place */
 		p->bundle = NULL;
@@ -420,7 +420,7 @@ static bool prepare(struct program *p, struct mw_err *err)
 	mw_rng_seed(&p->env.rng, mw_system_random());
 	p->metrics = mw_metrics_new(p->options.workers + 1); /* one more for the main thread */
 	p->healths = mw_healths_new();
-	p->house = (struct mw_house){
+	p->gateway = (struct mw_gateway){
 	    .metrics = p->metrics,
 	    .watchdog = mw_watchdog_new(),
 	    .stats = mw_stats_new(),
@@ -447,8 +447,8 @@ static void release(struct program *p)
 {
 	mw_bundle_unref(p->bundle);
 	mw_runtime_free(p->runtime);
-	mw_watchdog_free(p->house.watchdog);
-	mw_stats_free(p->house.stats);
+	mw_watchdog_free(p->gateway.watchdog);
+	mw_stats_free(p->gateway.stats);
 	mw_healths_free(p->healths);
 	mw_metrics_free(p->metrics);
 	mw_loop_free(p->loop);

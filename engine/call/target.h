@@ -12,7 +12,7 @@
 enum mw_kind { MW_KIND_CHAT, MW_KIND_EMBEDDINGS, MW_KINDS };
 
 /* Where one kind of call goes. A URL holds "{model}" where the provider's model name is put in. */
-struct mw_door {
+struct mw_address {
 	struct mw_str url;               /* {NULL,0}: this provider has no such thing */
 	struct mw_str stream_url;        /* the same where streaming has no address of its own */
 	const struct mw_header *headers; /* credentials and versions; never logged */
@@ -33,7 +33,7 @@ struct mw_target {
 	struct mw_str api_base; /* shown to clients: no query, no credentials; may be empty */
 	struct mw_str
 	    spec; /* JSON: what lua/ is told of this target (holds the key: never logged) */
-	struct mw_door doors[MW_KINDS];
+	struct mw_address addresses[MW_KINDS];
 	struct mw_str warning; /* what prepare has to say of it, such as that a key is missing */
 	bool wildcard;
 	bool passthrough;    /* its replies may go through as bytes where their shape is OpenAI's */

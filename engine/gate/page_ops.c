@@ -23,8 +23,8 @@ void mw_page_alive(struct mw_worker *w, struct mw_http_req *req, struct mw_str r
 void mw_page_ready(struct mw_worker *w, struct mw_http_req *req, struct mw_str rest)
 {
 	(void)rest;
-	struct mw_house *house = mw_worker_house(w);
-	bool draining = atomic_load(&house->draining);
+	struct mw_gateway *gateway = mw_worker_gateway(w);
+	bool draining = atomic_load(&gateway->draining);
 	mw_reply_plain(req, draining ? 503 : 200, MW_STR("application/json"),
 	    draining ? MW_STR("{\"status\":\"draining\"}")
 		     : MW_STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
@@ -35,7 +35,7 @@ void mw_page_metrics(struct mw_worker *w, struct mw_http_req *req, struct mw_str
 	(void)rest;
 	struct mw_buf b;
 	mw_buf_init(&b, MAX_METRICS);
-	mw_metrics_write(mw_worker_house(w)->metrics, &b);
+	mw_metrics_write(mw_worker_gateway(w)->metrics, &b);
 	mw_reply_plain(
 	    req, 200, MW_STR("text/plain; version=0.0.4; charset=utf-8"), mw_buf_str(&b));
 	mw_buf_deinit(&b);

@@ -14,7 +14,7 @@ enum { LOOK_US = 500000 };
 
 struct mw_reload {
 	struct mw_loop *loop;
-	struct mw_house *house;
+	struct mw_gateway *gateway;
 	struct mw_mailbox *mailbox; /* the workers' answers */
 	struct mw_bundle *bundle;   /* in place */
 	struct mw_settings
@@ -30,22 +30,23 @@ struct mw_reload {
 	bool again;     /* something changed meanwhile */
 };
 
-/* Workers that drain may be gone at any moment: no letter reaches them any more. */
+/* Workers that drain may be gone at any moment: no message reaches them any more. */
 static bool leaving(const struct mw_reload *r)
 {
-	return atomic_load(&r->house->draining);
+	return atomic_load(&r->gateway->draining);
 }
 
 /* ---- the workers' answers ------------------------------------------------------------------ */
 
 static void finish(struct mw_reload *r)
 {
-	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
-	for (size_t i = 0; i < r->house->n_workers; i++)
+	struct mw_metric_cells *cells =
+	    mw_metrics_cells(r->gateway->metrics, r->gateway->n_workers);
+	for (size_t i = 0; i < r->gateway->n_workers; i++)
 		if (r->fault)
-			mw_worker_discard(r->house->workers[i]);
+			mw_worker_discard(r->gateway->workers[i]);
 		else
-			mw_worker_commit(r->house->workers[i]);
+			mw_worker_commit(r->gateway->workers[i]);
 	if (r->fault) {
 		mw_log(MW_LOG_ERROR, "reload", "nothing has changed: %s", r->fault);
 		mw_bundle_unref(r->next);
@@ -95,7 +96,8 @@ static void answer(void *arg, const char *message)
 
 static void refuse(struct mw_reload *r, const struct mw_err *err)
 {
-	struct mw_metric_cells *cells = mw_metrics_cells(r->house->metrics, r->house->n_workers);
+	struct mw_metric_cells *cells =
+	    mw_metrics_cells(r->gateway->metrics, r->gateway->n_workers);
 	struct mw_str rest = mw_str(err->text), line;
 	while (rest.n) { /* settings tell of several faults at once, one a line */
 		mw_str_cut(&rest, '\n', &line);
@@ -135,9 +137,9 @@ void mw_reload_now(struct mw_reload *r)
 		refuse(r, &err);
 		return;
 	}
-	r->missing = r->house->n_workers;
-	for (size_t i = 0; i < r->house->n_workers; i++)
-		mw_worker_prepare(r->house->workers[i], r->next, answer, r);
+	r->missing = r->gateway->n_workers;
+	for (size_t i = 0; i < r->gateway->n_workers; i++)
+		mw_worker_prepare(r->gateway->workers[i], r->next, answer, r);
 }
 
 static void look(void *arg)
@@ -148,12 +150,12 @@ static void look(void *arg)
 		mw_reload_now(r);
 }
 
-struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
+struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_gateway *gateway,
     struct mw_bundle *bundle, mw_reload_read_fn read, void *arg)
 {
 	struct mw_reload *r = mw_mem_zalloc(sizeof(*r));
 	r->loop = loop;
-	r->house = house;
+	r->gateway = gateway;
 	r->mailbox = mw_mailbox_new(loop);
 	r->bundle = mw_bundle_ref(bundle);
 	r->watched = mw_settings_ref(bundle->settings);

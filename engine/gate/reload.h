@@ -18,7 +18,7 @@ struct mw_reload;
 typedef struct mw_settings *(*mw_reload_read_fn)(void *arg, struct mw_err *err);
 
 /* Looks twice a second whether a file of `bundle`, or of what was read since, has changed. */
-struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_house *house,
+struct mw_reload *mw_reload_new(struct mw_loop *loop, struct mw_gateway *gateway,
     struct mw_bundle *bundle, mw_reload_read_fn read, void *arg);
 void mw_reload_free(struct mw_reload *r); /* takes NULL; when no worker runs any more */
 

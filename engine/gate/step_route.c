@@ -15,7 +15,8 @@
 
 static bool serves(const struct mw_walk *walk, const struct mw_target *t)
 {
-	return (!walk->only || walk->only == t) && (t->plays || t->doors[walk->call.kind].url.p);
+	return (!walk->only || walk->only == t) &&
+	       (t->plays || t->addresses[walk->call.kind].url.p);
 }
 
 /* The lowest order above `above` among the targets that may be used now. */

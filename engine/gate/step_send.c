@@ -220,9 +220,9 @@ static struct mw_str path_text(struct mw_arena *a, struct mw_str s)
 	return mw_strn(p, (size_t)(to - p));
 }
 
-static struct mw_str url_of(struct mw_walk *walk, const struct mw_door *door)
+static struct mw_str url_of(struct mw_walk *walk, const struct mw_address *address)
 {
-	struct mw_str url = walk->call.stream ? door->stream_url : door->url;
+	struct mw_str url = walk->call.stream ? address->stream_url : address->url;
 	struct mw_str hole = MW_STR("{model}");
 	const char *at = mw_str_search(url, hole);
 	if (!at)
@@ -254,19 +254,19 @@ static bool is_replaced(const struct mw_attempt *at, struct mw_str name)
 static void fill_request(struct mw_walk *walk, struct mw_exchange_request *request)
 {
 	struct mw_call *call = &walk->call;
-	const struct mw_door *door = &walk->attempt.target->doors[call->kind];
+	const struct mw_address *address = &walk->attempt.target->addresses[call->kind];
 	size_t n = 0;
 	struct mw_header *headers = mw_arena_alloc(
-	    call->arena, (door->n_headers + count_extra(&walk->attempt) + 1) * sizeof(*headers));
+	    call->arena, (address->n_headers + count_extra(&walk->attempt) + 1) * sizeof(*headers));
 	headers[n++] = (struct mw_header){MW_STR("Content-Type"), MW_STR("application/json")};
-	for (size_t i = 0; i < door->n_headers; i++)
-		if (!is_replaced(&walk->attempt, door->headers[i].name))
-			headers[n++] = door->headers[i];
+	for (size_t i = 0; i < address->n_headers; i++)
+		if (!is_replaced(&walk->attempt, address->headers[i].name))
+			headers[n++] = address->headers[i];
 	for (const struct mw_extra_header *h = walk->attempt.headers; h; h = h->next)
 		headers[n++] = h->header;
 	*request = (struct mw_exchange_request){
 	    .method = MW_STR("POST"),
-	    .url = url_of(walk, door),
+	    .url = url_of(walk, address),
 	    .headers = headers,
 	    .n_headers = n,
 	    .connect_ms = (uint32_t)(call->settings->connect_us / 1000),

@@ -20,7 +20,7 @@ enum { POOLED_ARENAS = 64, FLUSH_LOG_US = 50000, DRAIN_LOOK_US = 10000 };
 
 struct mw_worker {
 	struct mw_env env; /* first: the env's functions cast back */
-	struct mw_house *house;
+	struct mw_gateway *gateway;
 	size_t number;
 	pthread_t thread;
 	struct mw_loop *loop;
@@ -83,9 +83,9 @@ struct mw_env *mw_worker_env(struct mw_worker *w)
 	return &w->env;
 }
 
-struct mw_house *mw_worker_house(struct mw_worker *w)
+struct mw_gateway *mw_worker_gateway(struct mw_worker *w)
 {
-	return w->house;
+	return w->gateway;
 }
 
 struct mw_version *mw_worker_version(struct mw_worker *w)
@@ -144,12 +144,12 @@ static void on_accept(void *arg, int fd)
 
 static bool listen_here(struct mw_worker *w, struct mw_err *err)
 {
-	struct mw_house *house = w->house;
-	uint16_t port = (uint16_t)atomic_load(&house->port);
-	w->listener = mw_listener_new(w->loop, house->host, port, on_accept, w, err);
+	struct mw_gateway *gateway = w->gateway;
+	uint16_t port = (uint16_t)atomic_load(&gateway->port);
+	w->listener = mw_listener_new(w->loop, gateway->host, port, on_accept, w, err);
 	if (!w->listener)
 		return false;
-	atomic_store(&house->port, mw_listener_port(w->listener));
+	atomic_store(&gateway->port, mw_listener_port(w->listener));
 	return true;
 }
 
@@ -168,13 +168,13 @@ static bool build(struct mw_worker *w, struct mw_bundle *bundle, struct mw_err *
 	w->loop = mw_loop_new();
 	w->mailbox = mw_mailbox_new(w->loop);
 	w->multi = mw_multi_new(w->loop);
-	w->guard = mw_guard_new(w->house->watchdog);
-	w->cells = mw_metrics_cells(w->house->metrics, w->number);
+	w->guard = mw_guard_new(w->gateway->watchdog);
+	w->cells = mw_metrics_cells(w->gateway->metrics, w->number);
 	mw_timer_init(&w->log_timer, flush_log, w);
 	w->runtime = mw_runtime_new(&w->env, err);
 	if (!w->runtime)
 		return false;
-	w->version = mw_version_new(&w->env, w->guard, w->house->stats, w->runtime, bundle, err);
+	w->version = mw_version_new(&w->env, w->guard, w->gateway->stats, w->runtime, bundle, err);
 	if (!w->version)
 		return false;
 	struct mw_http_limits limits = limits_of(bundle->settings);
@@ -184,7 +184,7 @@ static bool build(struct mw_worker *w, struct mw_bundle *bundle, struct mw_err *
 
 static void tear_down(struct mw_worker *w)
 {
-	mw_mailbox_free(w->mailbox); /* first: its last letters still find everything */
+	mw_mailbox_free(w->mailbox); /* first: its last messages still find everything */
 	mw_listener_free(w->listener);
 	if (w->http)
 		mw_http_in_free(w->http); /* ends the calls that still run */
@@ -250,13 +250,13 @@ static int create(struct mw_worker *w, struct startup *startup)
 }
 
 struct mw_worker *mw_worker_start(
-    struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err)
+    struct mw_gateway *gateway, size_t number, struct mw_bundle *bundle, struct mw_err *err)
 {
 	struct mw_worker *w = mw_mem_zalloc(sizeof(*w));
 	w->env.ops = &live;
 	mw_list_init(&w->walks);
 	mw_rng_seed(&w->env.rng, mw_system_random());
-	w->house = house;
+	w->gateway = gateway;
 	w->number = number;
 	struct startup startup = {.worker = w,
 	    .bundle = bundle,
@@ -285,7 +285,7 @@ void mw_worker_join(struct mw_worker *w)
 	mw_mem_free(w);
 }
 
-/* ---- letters from the main thread ---------------------------------------------------------- */
+/* ---- messages from the main thread ---------------------------------------------------------- */
 
 struct order {
 	struct mw_worker *worker;
@@ -308,7 +308,7 @@ static void do_prepare(void *arg)
 	struct mw_worker *w = o->worker;
 	struct mw_err err = {0};
 	mw_require(!w->next);
-	w->next = mw_version_new(&w->env, w->guard, w->house->stats, w->runtime, o->bundle, &err);
+	w->next = mw_version_new(&w->env, w->guard, w->gateway->stats, w->runtime, o->bundle, &err);
 	o->done(o->arg, w->next ? NULL : err.text);
 	mw_bundle_unref(o->bundle);
 	mw_mem_free(o);

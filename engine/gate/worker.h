@@ -16,7 +16,7 @@
 struct mw_worker;
 
 /* What all workers share; made by main, outlives them. */
-struct mw_house {
+struct mw_gateway {
 	struct mw_metrics *metrics;
 	struct mw_watchdog *watchdog;
 	struct mw_stats *stats; /* what policies remember */
@@ -30,7 +30,7 @@ struct mw_house {
 /* Starts the thread and waits until it listens with the first version; NULL and err if it cannot.
  */
 struct mw_worker *mw_worker_start(
-    struct mw_house *house, size_t number, struct mw_bundle *bundle, struct mw_err *err);
+    struct mw_gateway *gateway, size_t number, struct mw_bundle *bundle, struct mw_err *err);
 
 /* Reload, in two parts so that all workers change or none. Any thread; the answers come on the
  * worker's thread. `prepare` builds the next version and calls done(arg, NULL or a message);
@@ -41,7 +41,7 @@ void mw_worker_commit(struct mw_worker *w);
 void mw_worker_discard(struct mw_worker *w);
 
 /* Stops accepting and lets calls end, for as long as the settings give an answer; the thread then
- * ends. No letter may be sent to the worker after this one. Any thread. */
+ * ends. No message may be sent to the worker after this one. Any thread. */
 void mw_worker_drain(struct mw_worker *w);
 /* Waits for the thread to end and frees the worker. */
 void mw_worker_join(struct mw_worker *w);
@@ -49,7 +49,7 @@ void mw_worker_join(struct mw_worker *w);
 /* ---- for the steps, on the worker's own thread ---- */
 
 struct mw_env *mw_worker_env(struct mw_worker *w);
-struct mw_house *mw_worker_house(struct mw_worker *w);
+struct mw_gateway *mw_worker_gateway(struct mw_worker *w);
 struct mw_version *mw_worker_version(struct mw_worker *w); /* the newest; borrowed */
 struct mw_runtime *mw_worker_runtime(struct mw_worker *w);
 struct mw_metric_cells *mw_worker_cells(struct mw_worker *w);

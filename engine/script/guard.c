@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The watchdog thread and the seats it looks at.
+ * The watchdog thread and the guards it looks at.
  *
  *   worker                      watchdog                     the same worker, in the signal handler
  *   run = odd number
@@ -67,14 +67,14 @@ struct mw_guard {
 
 struct mw_watchdog {
 	pthread_t thread;
-	pthread_mutex_t lock; /* seats */
-	struct mw_list seats;
+	pthread_mutex_t lock; /* guards */
+	struct mw_list guards;
 	_Atomic uint32_t asleep; /* a futex */
 	_Atomic bool quit;
 	bool barriers; /* the kernel has membarrier */
 };
 
-static _Thread_local struct mw_guard *own_seat;
+static _Thread_local struct mw_guard *own_guard;
 static const char stop_value;
 
 static uint64_t read_us(clockid_t clock)
@@ -88,7 +88,7 @@ static uint64_t read_us(clockid_t clock)
 
 bool mw_guard_expired(void)
 {
-	const struct mw_guard *g = own_seat;
+	const struct mw_guard *g = own_guard;
 	if (!g)
 		return false;
 	uint32_t run = atomic_load_explicit(&g->run, memory_order_relaxed);
@@ -100,7 +100,7 @@ bool mw_guard_expired(void)
 static void stop(lua_State *L, lua_Debug *ar)
 {
 	(void)ar;
-	struct mw_guard *g = own_seat;
+	struct mw_guard *g = own_guard;
 	if (!g->stopped)
 		mw_raise_place(L, g->where);
 	g->stopped = true;
@@ -128,7 +128,7 @@ enum { LOOK_EVERY = 1000 };
 static void on_signal(int number)
 {
 	(void)number;
-	struct mw_guard *g = own_seat;
+	struct mw_guard *g = own_guard;
 	if (!mw_guard_expired())
 		return;
 	g->hooked = 1;
@@ -183,18 +183,18 @@ bool mw_guard_is_stop(lua_State *L, int idx)
 
 struct mw_guard *mw_guard_new(struct mw_watchdog *w)
 {
-	mw_require(!own_seat);
+	mw_require(!own_guard);
 	struct mw_guard *g = mw_mem_zalloc(sizeof(*g));
 	g->watchdog = w;
 	g->thread = pthread_self();
 	mw_require(pthread_getcpuclockid(g->thread, &g->clock) == 0);
-	own_seat = g;
+	own_guard = g;
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	pthread_mutex_lock(&w->lock);
-	mw_list_add(&w->seats, &g->link);
+	mw_list_add(&w->guards, &g->link);
 	pthread_mutex_unlock(&w->lock);
 	return g;
 }
@@ -203,11 +203,11 @@ void mw_guard_free(struct mw_guard *g)
 {
 	if (!g)
 		return;
-	mw_require(g == own_seat);
+	mw_require(g == own_guard);
 	pthread_mutex_lock(&g->watchdog->lock);
 	mw_list_del(&g->link);
 	pthread_mutex_unlock(&g->watchdog->lock);
-	own_seat = NULL;
+	own_guard = NULL;
 	mw_mem_free(g);
 }
 
@@ -232,7 +232,7 @@ static uint64_t time_left(const struct mw_guard *g, uint64_t now)
 	return spent < budget ? MW_MAX(budget - spent, (uint64_t)SHORTEST_US) : 0;
 }
 
-/* Looks at one seat: true if something has happened there since the last look. Shortens *wait to
+/* Looks at one guard: true if something has happened to it since the last look. Shortens *wait to
  * when it must be looked at again. */
 static bool look_at(struct mw_guard *g, uint64_t now, uint64_t *wait)
 {
@@ -259,7 +259,7 @@ static bool look_at_all(struct mw_watchdog *w, uint64_t *wait)
 	bool busy = false;
 	uint64_t now = read_us(CLOCK_MONOTONIC);
 	pthread_mutex_lock(&w->lock);
-	MW_LIST_EACH(it, &w->seats)
+	MW_LIST_EACH(it, &w->guards)
 	busy |= look_at(mw_container_of(it, struct mw_guard, link), now, wait);
 	pthread_mutex_unlock(&w->lock);
 	return busy;
@@ -319,7 +319,7 @@ struct mw_watchdog *mw_watchdog_new(void)
 	mw_require(sigaction(SIGNAL, &action, NULL) == 0);
 	struct mw_watchdog *w = mw_mem_zalloc(sizeof(*w));
 	pthread_mutex_init(&w->lock, NULL);
-	mw_list_init(&w->seats);
+	mw_list_init(&w->guards);
 	w->barriers = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 	start_thread(w);
 	return w;
@@ -327,7 +327,7 @@ struct mw_watchdog *mw_watchdog_new(void)
 
 void mw_watchdog_free(struct mw_watchdog *w)
 {
-	mw_require(mw_list_empty(&w->seats));
+	mw_require(mw_list_empty(&w->guards));
 	atomic_store(&w->quit, true);
 	wake(w);
 	pthread_join(w->thread, NULL);

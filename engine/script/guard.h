@@ -13,7 +13,7 @@
 #include <lua.h>
 
 struct mw_watchdog; /* the process's one watchdog thread; it sleeps while no hook runs */
-struct mw_guard;    /* one worker's seat under the watchdog */
+struct mw_guard;    /* one worker as the watchdog sees it */
 
 struct mw_watchdog *mw_watchdog_new(void);
 void mw_watchdog_free(struct mw_watchdog *w); /* after all guards are freed */

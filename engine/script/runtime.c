@@ -122,17 +122,18 @@ static bool push_spec(lua_State *L, const struct mw_target *t, struct mw_err *er
 	return mw_convert_decode(L, t->spec, err);
 }
 
-static void read_door(lua_State *L, const char *name, struct mw_arena *a, struct mw_door *door)
+static void read_address(
+    lua_State *L, const char *name, struct mw_arena *a, struct mw_address *address)
 {
-	*door = (struct mw_door){0};
+	*address = (struct mw_address){0};
 	lua_getfield(L, -1, name);
 	if (lua_istable(L, -1)) {
 		int at = lua_gettop(L);
-		door->url = mw_read_text(L, at, "url", a);
-		door->stream_url = mw_read_text(L, at, "stream_url", a);
-		if (!door->stream_url.p)
-			door->stream_url = door->url;
-		door->headers = mw_read_headers(L, at, a, &door->n_headers);
+		address->url = mw_read_text(L, at, "url", a);
+		address->stream_url = mw_read_text(L, at, "stream_url", a);
+		if (!address->stream_url.p)
+			address->stream_url = address->url;
+		address->headers = mw_read_headers(L, at, a, &address->n_headers);
 	}
 	lua_pop(L, 1);
 }
@@ -150,8 +151,8 @@ static void read_row(lua_State *L, struct mw_target *t, struct mw_arena *a)
 	t->stream_usage = mw_read_bool(L, at, "stream_usage");
 	t->plays = mw_read_bool(L, at, "plays");
 	t->warning = mw_read_text(L, at, "warning", a);
-	read_door(L, "chat", a, &t->doors[MW_KIND_CHAT]);
-	read_door(L, "embeddings", a, &t->doors[MW_KIND_EMBEDDINGS]);
+	read_address(L, "chat", a, &t->addresses[MW_KIND_CHAT]);
+	read_address(L, "embeddings", a, &t->addresses[MW_KIND_EMBEDDINGS]);
 }
 
 bool mw_runtime_prepare(void *arg, struct mw_target *t, struct mw_arena *arena, struct mw_err *err)

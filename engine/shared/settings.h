@@ -98,7 +98,7 @@ struct mw_wildcard {
 struct mw_settings_world {
 	struct mw_metrics *metrics;
 	struct mw_healths *healths;
-	/* Fills provider, model, dialect, api_base, doors, passthrough, stream_usage, plays and
+	/* Fills provider, model, dialect, api_base, addresses, passthrough, stream_usage, plays and
 	 * warning from target->spec; strings go into the arena. An error names what is missing,
 	 * without file and line (added here). With the code UNSUPPORTED it is no fault of the
 	 * settings: the provider is LiteLLM's and not there yet; the deployment is left out. */

@@ -266,7 +266,7 @@ local function play_embeddings(wish, body, ctx)
 	return whole_script(wish, embeddings.encode_reply(reply, ctx), 0)
 end
 
--- ---- the door ------------------------------------------------------------------------------------------
+-- ---- what the runtime calls ---------------------------------------------------------------------------
 
 function provider.play(kind, body, ctx)
 	local wish, fault = wishes(body, ctx)
