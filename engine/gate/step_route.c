@@ -80,6 +80,21 @@ static void begin_fallbacks(struct mw_walk *walk)
 	walk->n_fallbacks = n;
 }
 
+/* Hooks write into tags and headers that are there: from now on into copies of them. */
+static void copy_notes(struct mw_call *call)
+{
+	for (struct mw_tag **at = &call->tags; *at; at = &(*at)->next) {
+		struct mw_tag *copy = mw_arena_alloc(call->arena, sizeof(*copy));
+		*copy = **at;
+		*at = copy;
+	}
+	for (struct mw_extra_header **at = &call->to_client; *at; at = &(*at)->next) {
+		struct mw_extra_header *copy = mw_arena_alloc(call->arena, sizeof(*copy));
+		*copy = **at;
+		*at = copy;
+	}
+}
+
 /* The policies of the fallback group are asked too. What failed before is more worth telling than that
  * they refuse. False: the call stays with the group before, or (walk->req is NULL) has been answered. */
 static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct mw_target *only,
@@ -90,6 +105,7 @@ static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct m
 	struct mw_fault fault = walk->fault;
 	struct mw_str named = walk->named;
 	const struct mw_target *only_before = walk->only;
+	copy_notes(&walk->call);
 	walk->call.model = m;
 	walk->call.wanted = name;
 	walk->only = only;
@@ -101,7 +117,7 @@ static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct m
 	}
 	mw_log(MW_LOG_INFO, "gate", "the fallback to %.*s is passed over: %.*s", MW_FMT(name),
 	    MW_FMT(walk->fault.message));
-	walk->call = before; /* nothing of what they rewrote remains */
+	walk->call = before; /* nothing of what they set remains */
 	walk->named = named;
 	walk->only = only_before;
 	struct mw_err err;

@@ -45,6 +45,29 @@ def test_nothing_remains_of_a_fallback_that_is_passed_over(falling_back):
     assert other.request.json["messages"][0]["content"] == "as it was"
 
 
+def test_no_tag_or_header_remains_of_a_fallback_that_is_passed_over(gateway, upstream):
+    bad, other = upstream(openai.error(500)), upstream(openai.chat("hello"))
+    mine = """
+        function P.admit(req) req:tag("team", "own") req:set_header("x-team", "own") end
+        function P.complete(req) mw.log.info("done", { team = req:tag("team"), guard = tostring(req:tag("guard")) }) end"""
+    guard = """
+        function P.admit(req)
+          for _, name in ipairs { "team", "guard" } do
+            req:tag(name, "other")
+            req:set_header("x-" .. name, "other")
+          end
+        end
+        function P.rewrite() return mw.reject { status = 403 } end"""
+    gw = gateway({"model_list": [model("m", bad), model("other", other)],
+                  "router_settings": {"num_retries": 0, "fallbacks": [{"m": ["other"]}]},
+                  "policies": [{"path": "mine.lua"}, {"path": "guard.lua", "models": ["other"]}]},
+                 files={"mine.lua": policy(mine, "guard"), "guard.lua": policy(guard, "guard")})
+    answer = gw.chat()
+    assert answer.status == 500 and answer.headers["x-team"] == "own" and "x-guard" not in answer.headers
+    line = gw.wait_log("done.*").group()
+    assert "team=own" in line and "guard=nil" in line
+
+
 def test_a_policy_of_both_groups_is_asked_once(falling_back):
     gw, other = falling_back('function P.rewrite(req) req:set("messages.1.content", req:text(1) .. "!") end', ["m", "other"])
     assert gw.chat("hi").status == 200
