@@ -75,6 +75,7 @@ void mw_admit_answer(struct mw_walk *walk, const struct mw_decision *d)
 		not_a_chat(walk, d);
 		return;
 	}
+	walk->fault = (struct mw_fault){0}; /* what failed before has become no matter */
 	mw_buf_init(&b, MW_MAX_REPLY);
 	if (call->stream)
 		add_chunks(&b, call, d->text);

@@ -82,3 +82,5 @@ def test_a_policy_of_the_fallback_may_answer(falling_back, streamed):
     else:
         assert gw.chat().content == "from other"
     assert not other.requests
+    line = gw.wait_log("id=.* status=200.*").group()
+    assert "error=" not in line, "what failed before is not the call's end"
