@@ -98,7 +98,8 @@ static void close_attempt(struct mw_walk *walk, enum mw_health_outcome outcome)
 	walk->exchange = NULL;
 	walk->paused = false;
 	mw_timer_del(walk->call.env, &walk->timer);
-	walk->attempt.total_us = now - walk->sent_us;
+	/* what an exchange lasts beyond the answer (end_stream) is no time of the answer's */
+	walk->attempt.total_us = (walk->answered_us ? walk->answered_us : now) - walk->sent_us;
 	walk->waited_us += walk->attempt.total_us;
 	record_health(walk, outcome);
 	mw_metrics_add(cells, MW_METRIC_IN_FLIGHT, series, -1);

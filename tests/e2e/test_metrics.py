@@ -102,6 +102,13 @@ def test_the_first_token_and_the_whole_call_are_timed_apart(gateway, upstream):
     assert gw.metric("moonweir_overhead_seconds_sum", model="m") < whole - 0.4
 
 
+def test_what_an_exchange_lasts_beyond_its_stream_is_not_taken_for_the_answer(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(stream(*openai.events("a"), wait(600))))]})
+    gw.stream_events()
+    counts(gw, "moonweir_call_seconds_count", 1, model="m")
+    assert gw.metric("moonweir_overhead_seconds_count", model="m") == 1
+
+
 def test_a_client_that_leaves_is_not_under_way_any_more(gateway, upstream):
     go = threading.Event()
     up = upstream(stream(openai.events("a")[:2], wait_for(go)))
