@@ -36,7 +36,10 @@ static bool read_all(int fd, struct mw_buf *b)
 		if (room == 0)
 			return true;
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		if (poll(&ready, 1, MW_FILE_WAIT_MS) == 0) {
+		int some = poll(&ready, 1, MW_FILE_WAIT_MS);
+		if (some < 0 && errno == EINTR)
+			continue; /* a read would say that it has nothing yet */
+		if (some == 0) {
 			errno = ETIMEDOUT;
 			return false;
 		}

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static char path[64];
@@ -105,6 +107,31 @@ static void a_pipe_that_nobody_writes_into_is_given_up(void **state)
 	fill("");
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+static void a_signal_does_not_end_the_wait_for_a_pipe(void **state)
+{
+	(void)state;
+	struct mw_arena *a = mw_arena_new();
+	struct mw_str text;
+	struct mw_err err = {0};
+	struct sigaction action = {.sa_handler = on_alarm}, before;
+	struct itimerval soon = {.it_value = {0, 5000}};
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_false(mw_file_read(path, 100, a, &text, &err));
+	assert_non_null(strstr(err.text, "timed out"));
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+	unlink(path);
+	mw_arena_free(a);
+	fill("");
+}
+
 static void a_stamp_changes_with_the_file(void **state)
 {
 	(void)state;
@@ -125,6 +152,7 @@ int main(void)
 	    TEST(what_cannot_be_read),
 	    TEST(a_pipe_is_read_to_its_end),
 	    TEST(a_pipe_that_nobody_writes_into_is_given_up),
+	    TEST(a_signal_does_not_end_the_wait_for_a_pipe),
 	    TEST(a_stamp_changes_with_the_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
