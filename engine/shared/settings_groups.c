@@ -213,13 +213,10 @@ static void read_alias(struct mw_reading *r, const struct mw_yaml_pair *pair)
 		return;
 	}
 	const struct mw_model *of = mw_settings_find(r->s, name, NULL);
-	if (!of) {
-		if (mw_settings_is_known(r->s, name))
-			add_empty(r, pair->key);
-		else
-			mw_settings_warn(r, pair->line,
-			    "model_group_alias: '%.*s' stands for '%.*s', which is no known model",
-			    MW_FMT(pair->key), MW_FMT(name));
+	if (!of && !mw_settings_is_known(r->s, name)) {
+		mw_settings_warn(r, pair->line,
+		    "model_group_alias: '%.*s' stands for '%.*s', which is no known model",
+		    MW_FMT(pair->key), MW_FMT(name));
 		return;
 	}
 	struct mw_model *hidden = mw_map_get(r->s->by_name, pair->key);
@@ -227,6 +224,10 @@ static void read_alias(struct mw_reading *r, const struct mw_yaml_pair *pair)
 		mw_settings_warn(r, pair->line,
 		    "model_group_alias: '%.*s' hides the model of that name", MW_FMT(pair->key));
 		hidden->hidden = true;
+	}
+	if (!of) {
+		add_empty(r, pair->key);
+		return;
 	}
 	struct mw_model *m = add_alias(r, pair->key, name, of);
 	m->hidden = map && mw_settings_switch(mw_settings_given(value, "hidden"), false);

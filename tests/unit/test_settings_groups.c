@@ -185,6 +185,22 @@ static void what_is_left_out_is_spoken_of_once_and_served_by_nobody_else(void **
 	mw_settings_unref(s);
 }
 
+static void an_alias_of_what_is_left_out_hides_a_model_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct mw_settings *s = parse(f, "model_list:\n"
+					 "- {model_name: a, litellm_params: {model: openai/x}}\n"
+					 "- {model_name: none, litellm_params: {model: later/x}}\n"
+					 "router_settings: {model_group_alias: {a: none}}\n");
+	assert_non_null(s);
+	assert_non_null(
+	    strstr(f->warnings, "config.yaml:4: model_group_alias: 'a' hides the model"));
+	assert_null(mw_settings_find(s, MW_STR("a"), NULL));
+	for (size_t i = 0; i < s->n_models; i++)
+		assert_true(s->models[i].hidden); /* nobody is offered what nobody serves */
+	mw_settings_unref(s);
+}
+
 static void policies_in_order_and_the_strategy_last(void **state)
 {
 	struct fixture *f = *state;
@@ -338,6 +354,7 @@ int main(void)
 	    TEST(an_alias_wins_over_a_model_of_its_name),
 	    TEST(fallbacks_of_all_forms),
 	    TEST(what_is_left_out_is_spoken_of_once_and_served_by_nobody_else),
+	    TEST(an_alias_of_what_is_left_out_hides_a_model_and_says_so),
 	    TEST(policies_in_order_and_the_strategy_last),
 	    TEST(a_policy_may_be_bound_to_a_pattern),
 	    TEST(one_model_from_the_command_line),
