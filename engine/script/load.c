@@ -181,7 +181,6 @@ int mw_load_policy(lua_State *L)
 
 /* ---- files ---- */
 
-/* Pushes the file as a function in the policy's environment. */
 /* Raises what Lua says of a file, which is "file:line: why" with the end of a long file's path. */
 MW_NORETURN static void not_lua(lua_State *L, const struct mw_bundle_file *file)
 {
@@ -195,6 +194,7 @@ MW_NORETURN static void not_lua(lua_State *L, const struct mw_bundle_file *file)
 	mw_raise_at(L, place, MW_CODE_SYNTAX, "%s", sentence);
 }
 
+/* Pushes the file as a function in the policy's environment. */
 static void push_file(lua_State *L, struct mw_run *run, const struct mw_bundle_file *file)
 {
 	char place[MW_RAISE_PLACE];
