@@ -321,7 +321,8 @@ def test_a_provider_that_says_goaway_after_each_answer_gets_a_connection_each(ht
     gw = trusting(up)
     for _ in range(3):
         assert gw.chat().content == "hello"
-    assert len(up.requests) == 3
+    # one that crosses with the GOAWAY comes twice, the second time on the next connection
+    assert len({request.connection for request in up.requests}) == 3
 
 
 def test_interim_heads_and_trailers_are_skipped_in_http2(http2, trusting):
