@@ -40,7 +40,7 @@ enum {
 
 /* A sanitizer's: a budget allows as much work with it as without. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SLOWNESS = 6 };
+enum { SLOWNESS = 12 };
 #else
 enum { SLOWNESS = 1 };
 #endif

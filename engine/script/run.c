@@ -181,7 +181,7 @@ static void say_what(struct mw_run *run)
 /* A long body takes its time to look through, whatever is looked for. */
 static uint32_t budget_us(const struct mw_run *run)
 {
-	enum { PER_KIB = 10, MOST = 50000 };
+	enum { PER_KIB = 20, MOST = 200000 };
 	size_t kib = run->call ? run->call->body.n >> 10 : 0;
 	return hooks[run->hook].budget_us + (uint32_t)MW_MIN(kib * PER_KIB, (size_t)MOST);
 }
