@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #include "base/mem.h"
+#include "base/number.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,17 +25,16 @@ void mw_buf_deinit(struct mw_buf *b)
 	*b = (struct mw_buf){.max = b->max};
 }
 
-bool mw_buf_reserve(struct mw_buf *b, size_t n)
+bool mw_buf_grow(struct mw_buf *b, size_t n)
 {
 	if (n > b->max || b->n > b->max - n) {
 		b->full = true;
 		return false;
 	}
-	if (b->cap - b->n >= n)
-		return true;
 	size_t cap = MW_MAX(b->cap * 2, (size_t)MW_BUF_FIRST);
 	while (cap < b->n + n)
 		cap *= 2;
+	cap = MW_MIN(cap, b->max);
 	char *p = mw_mem_try(b->p, cap + 1); /* one byte more than is told: vsnprintf's NUL */
 	if (!p) {
 		b->full = true;
@@ -43,14 +43,6 @@ bool mw_buf_reserve(struct mw_buf *b, size_t n)
 	b->p = p;
 	b->cap = cap;
 	return true;
-}
-
-void mw_buf_add(struct mw_buf *b, struct mw_str s)
-{
-	if (s.n == 0 || !mw_buf_reserve(b, s.n))
-		return;
-	memcpy(b->p + b->n, s.p, s.n);
-	b->n += s.n;
 }
 
 void mw_buf_addz(struct mw_buf *b, const char *z)
@@ -77,14 +69,10 @@ void mw_buf_addf(struct mw_buf *b, const char *fmt, ...)
 	va_end(again);
 }
 
-void mw_buf_addu(struct mw_buf *b, uint64_t v)
+void mw_buf_addu(struct mw_buf *b, uint64_t v, unsigned places)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
-	mw_buf_add(b, mw_strn(digits + at, sizeof(digits) - at));
+	char text[MW_NUMBER_LONGEST];
+	mw_buf_add(b, mw_strn(text, mw_number_decimal(v, places, text)));
 }
 
 void mw_buf_drop(struct mw_buf *b, size_t n)

@@ -52,7 +52,8 @@ static void write_all(const char *p, size_t n)
 	}
 }
 
-static size_t put_time(char *to, size_t room)
+/* Writes the time and a space. */
+static size_t put_time(char *to)
 {
 	static _Thread_local time_t second;
 	static _Thread_local char text[24];
@@ -64,22 +65,36 @@ static size_t put_time(char *to, size_t room)
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 		second = t.tv_sec;
 	}
-	int n = snprintf(to, room, "%s.%03ldZ ", text, t.tv_nsec / 1000000);
-	return n > 0 ? (size_t)n : 0;
+	size_t n = strlen(text);
+	unsigned ms = (unsigned)(t.tv_nsec / 1000000);
+	memcpy(to, text, n);
+	to[n++] = '.';
+	to[n++] = (char)('0' + ms / 100);
+	to[n++] = (char)('0' + ms / 10 % 10);
+	to[n++] = (char)('0' + ms % 10);
+	to[n++] = 'Z';
+	to[n++] = ' ';
+	return n;
+}
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
 /* Writes a message into `to` with control characters escaped; ends it with a line end. */
-static size_t put_message(char *to, size_t room, const char *fmt, va_list ap)
+static size_t put_message(char *to, size_t room, struct mw_str message)
 {
-	char raw[LINE];
-	int n = vsnprintf(raw, sizeof(raw), fmt, ap);
-	size_t len = n < 0 ? 0 : MW_MIN((size_t)n, sizeof(raw) - 1), at = 0;
-	for (size_t i = 0; i < len && at + 6 < room; i++) {
-		unsigned char c = (unsigned char)raw[i];
-		if (c < 0x20 || c == 0x7f)
-			at += (size_t)snprintf(to + at, room - at, "\\x%02x", c);
-		else
-			to[at++] = (char)c;
+	size_t at = 0, i = 0;
+	while (i < message.n && at + 6 < room) {
+		size_t from = i, end = MW_MIN(message.n, i + room - 6 - at);
+		while (i < end && !is_control(message.p[i]))
+			i++;
+		memcpy(to + at, message.p + from, i - from);
+		at += i - from;
+		if (i < end)
+			at += (size_t)snprintf(
+			    to + at, room - at, "\\x%02x", (unsigned char)message.p[i++]);
 	}
 	to[at++] = '\n';
 	return at;
@@ -90,29 +105,32 @@ void mw_log(enum mw_log_level level, const char *group, const char *fmt, ...)
 	if (!mw_log_on(level))
 		return;
 	mw_log_flush(); /* keep the order of what this thread says */
-	char line[LINE + 128];
-	size_t n = put_time(line, sizeof(line));
-	n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s %s ", words[level], group);
+	char line[LINE + 128], message[LINE];
 	va_list ap;
 	va_start(ap, fmt);
-	n += put_message(line + n, sizeof(line) - n, fmt, ap);
+	int length = vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	if (length < 0)
+		return;
+	size_t n = put_time(line);
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "%-5s %s ", words[level], group);
+	n += put_message(line + n, sizeof(line) - n,
+	    mw_strn(message, MW_MIN((size_t)length, sizeof(message) - 1)));
 	write_all(line, n);
 }
 
-void mw_log_call(const char *fmt, ...)
+void mw_log_call(struct mw_str message)
 {
+	static const char group[] = "info  call ";
 	if (!mw_log_on(MW_LOG_INFO))
 		return;
-	if (batched + LINE + 128 > sizeof(batch))
+	if (batched + LINE > sizeof(batch))
 		mw_log_flush();
 	char *line = batch + batched;
-	size_t n = put_time(line, LINE);
-	n += (size_t)snprintf(line + n, 32, "%-5s call ", words[MW_LOG_INFO]);
-	va_list ap;
-	va_start(ap, fmt);
-	n += put_message(line + n, LINE - n, fmt, ap);
-	va_end(ap);
+	size_t n = put_time(line);
+	memcpy(line + n, group, sizeof(group) - 1);
+	n += sizeof(group) - 1;
+	n += put_message(line + n, LINE - n, message);
 	batched += n;
 }
 

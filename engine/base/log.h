@@ -19,10 +19,10 @@ bool mw_log_level_of(struct mw_str word, enum mw_log_level *out) MW_MUSTCHECK; /
  * written as \xNN, so that nobody can forge a line. */
 void mw_log(enum mw_log_level level, const char *group, const char *fmt, ...) MW_PRINTF(3, 4);
 
-/* The lines of calls: collected per thread and written out together, because a system call for each
- * would cost as much as the rest of the logging. mw_log_flush writes what this thread has
- * collected. */
-void mw_log_call(const char *fmt, ...) MW_PRINTF(1, 2);
+/* The line of a call, at level info: collected per thread and written out together with others,
+ * because a system call for each would cost as much as the rest of the logging. mw_log_flush writes
+ * what this thread has collected. */
+void mw_log_call(struct mw_str message);
 void mw_log_flush(void);
 
 #endif

@@ -128,9 +128,10 @@ static size_t write_u64(uint64_t v, char *out)
 	return n;
 }
 
-/* Digits with the last `places` of them behind a point. */
-static size_t write_places(uint64_t digits, size_t places, char *out)
+size_t mw_number_decimal(uint64_t digits, unsigned places, char out[MW_NUMBER_LONGEST])
 {
+	if (places == 0)
+		return write_u64(digits, out);
 	uint64_t unit = (uint64_t)powers[places];
 	size_t n = write_u64(digits / unit, out);
 	out[n++] = '.';
@@ -144,12 +145,12 @@ static size_t write_places(uint64_t digits, size_t places, char *out)
  * ones. */
 static size_t write_short(double value, char *out)
 {
-	for (size_t places = 1; places < MW_LEN(powers); places++) {
+	for (unsigned places = 1; places < MW_LEN(powers); places++) {
 		double shifted = rint(value * powers[places]);
 		if (shifted >= powers[SURE_DIGITS])
 			break;
 		if (shifted / powers[places] == value)
-			return write_places((uint64_t)shifted, places, out);
+			return mw_number_decimal((uint64_t)shifted, places, out);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers of JSON as doubles, without losing a digit on the way there or back. Pure and
- * thread-safe; the process must stay in the C locale.
+ * Numbers as text: those of JSON as doubles, without losing a digit on the way there or back, and
+ * integers. Pure and thread-safe; the process must stay in the C locale.
  */
 #ifndef MW_NUMBER_H
 #define MW_NUMBER_H
@@ -17,5 +17,8 @@ bool mw_number_read(struct mw_str text, bool integral, double *out) MW_MUSTCHECK
  * exponent; returns its length. The value must be finite. No NUL is written. */
 enum { MW_NUMBER_LONGEST = 32 };
 size_t mw_number_write(double value, char out[MW_NUMBER_LONGEST]);
+
+/* Writes digits with a point before the last `places` (at most 15) of them; returns the length. */
+size_t mw_number_decimal(uint64_t digits, unsigned places, char out[MW_NUMBER_LONGEST]);
 
 #endif

@@ -11,6 +11,8 @@
 #include "gate/reply.h"
 #include "gate/steps.h"
 
+#include <stdio.h>
+
 enum flags { V1 = 1, OPEN = 2 };
 
 struct endpoint {
@@ -122,8 +124,11 @@ static struct mw_str shown(struct mw_str text)
 static void log_refusal(
     struct mw_worker *w, const struct mw_http_head *head, const struct mw_err *err)
 {
-	mw_log_call("method=%.*s path=%.*s status=%d error=%s", MW_FMT(shown(head->method)),
-	    MW_FMT(shown(head->path)), mw_err_status(err->code), mw_err_name(err->code));
+	char text[512];
+	snprintf(text, sizeof(text), "method=%.*s path=%.*s status=%d error=%s",
+	    MW_FMT(shown(head->method)), MW_FMT(shown(head->path)), mw_err_status(err->code),
+	    mw_err_name(err->code));
+	mw_log_call(mw_str(text));
 	mw_worker_logged(w);
 }
 

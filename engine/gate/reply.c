@@ -6,11 +6,9 @@
 #include "gate/reply.h"
 
 #include "base/json.h"
+#include "base/number.h"
 #include "gate/cost.h"
 #include "shared/prices.h"
-
-#include <stdarg.h>
-#include <stdio.h>
 
 enum { MAX_MESSAGE = 8 * 1024, MAX_ERROR = 256 * 1024, OWN_HEADERS = 16 };
 
@@ -142,14 +140,14 @@ void mw_reply_set_rejection(struct mw_walk *walk, const struct mw_decision *d)
 struct headers {
 	struct mw_header *list; /* in the call's arena: our own and those of policies */
 	size_t n, max;
-	char numbers[512]; /* text of the numbers */
-	size_t used;
+	struct mw_arena *arena;
 };
 
 static void init(struct headers *h, const struct mw_call *call)
 {
-	h->n = h->used = 0;
+	h->n = 0;
 	h->max = OWN_HEADERS;
+	h->arena = call->arena;
 	for (const struct mw_extra_header *x = call->to_client; x; x = x->next)
 		h->max++;
 	h->list = mw_arena_alloc(call->arena, h->max * sizeof(*h->list));
@@ -161,51 +159,41 @@ static void add(struct headers *h, const char *name, struct mw_str value)
 		h->list[h->n++] = (struct mw_header){mw_str(name), value};
 }
 
-static void addf(struct headers *h, const char *name, const char *fmt, ...) MW_PRINTF(3, 4);
-static void addf(struct headers *h, const char *name, const char *fmt, ...)
+/* With a point before the last `places` digits. */
+static void add_number(struct headers *h, const char *name, uint64_t digits, unsigned places)
 {
-	va_list ap;
-	va_start(ap, fmt);
-	char *to = h->numbers + h->used;
-	int n = vsnprintf(to, sizeof(h->numbers) - h->used, fmt, ap);
-	va_end(ap);
-	if (n < 0 || h->used + (size_t)n >= sizeof(h->numbers))
-		return;
-	h->used += (size_t)n + 1;
-	add(h, name, mw_strn(to, (size_t)n));
+	char *text = mw_arena_alloc(h->arena, MW_NUMBER_LONGEST);
+	add(h, name, mw_strn(text, mw_number_decimal(digits, places, text)));
 }
 
-/* Milliseconds of this call that were spent neither waiting for the body, nor in attempts, nor in pauses
+/* Microseconds of this call that were spent neither waiting for the body, nor in attempts, nor in pauses
  * before them. */
-static double overhead_ms(const struct mw_walk *walk)
+static uint64_t overhead_us(const struct mw_walk *walk, uint64_t now)
 {
-	uint64_t now = mw_env_now(walk->call.env);
 	uint64_t running = walk->exchange ? now - walk->sent_us : 0;
 	uint64_t all = now - walk->call.started_us, theirs = walk->waited_us + running;
-	return all > theirs ? (double)(all - theirs) / 1e3 : 0.0;
+	return all > theirs ? all - theirs : 0;
 }
 
 static void explain(struct mw_walk *walk, struct headers *h, bool cost_known)
 {
 	struct mw_call *call = &walk->call;
 	const struct mw_target *t = call->target;
-	char text[32];
+	uint64_t now = mw_env_now(call->env);
 	add(h, "x-litellm-call-id", mw_str(call->id));
 	if (t) {
 		add(h, "x-litellm-model-id", t->id);
 		add(h, "x-litellm-model-api-base", t->api_base);
 		add(h, "x-litellm-model-group", t->group);
-		addf(h, "x-litellm-attempted-retries", "%u",
-		    call->attempts ? call->attempts - 1 : 0);
-		addf(h, "x-litellm-attempted-fallbacks", "%u", call->fallbacks);
+		add_number(
+		    h, "x-litellm-attempted-retries", call->attempts ? call->attempts - 1 : 0, 0);
+		add_number(h, "x-litellm-attempted-fallbacks", call->fallbacks, 0);
 	}
-	if (cost_known && call->cost >= 0) {
-		struct mw_str cost = mw_price_text(call->cost, text);
-		addf(h, "x-litellm-response-cost", "%.*s", MW_FMT(cost));
-	}
-	addf(h, "x-litellm-overhead-duration-ms", "%.3f", overhead_ms(walk));
-	addf(h, "x-litellm-response-duration-ms", "%.3f",
-	    (double)(mw_env_now(call->env) - call->started_us) / 1e3);
+	if (cost_known && call->cost >= 0)
+		add(h, "x-litellm-response-cost",
+		    mw_price_text(call->cost, mw_arena_alloc(h->arena, MW_PRICE_TEXT)));
+	add_number(h, "x-litellm-overhead-duration-ms", overhead_us(walk, now), 3);
+	add_number(h, "x-litellm-response-duration-ms", now - call->started_us, 3);
 	add(h, "Access-Control-Allow-Origin", MW_STR("*"));
 	add(h, "Access-Control-Expose-Headers", MW_STR("*"));
 	for (struct mw_extra_header *x = call->to_client; x && h->n < h->max; x = x->next)
@@ -274,7 +262,7 @@ static void fault_as_answer(struct mw_walk *walk, struct mw_str body)
 	uint64_t wait = walk->fault.retry_after_us;
 	add(&h, "Content-Type", JSON_TYPE);
 	if (wait)
-		addf(&h, "Retry-After", "%llu", (unsigned long long)((wait + 999999) / 1000000));
+		add_number(&h, "Retry-After", (wait + 999999) / 1000000, 0);
 	explain(walk, &h, false);
 	walk->call.status = status_of(&walk->fault);
 	mw_http_reply(take_req(walk), walk->call.status, h.list, h.n, body);

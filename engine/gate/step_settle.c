@@ -7,7 +7,10 @@
 #include "gate/reader.h"
 #include "gate/steps.h"
 
-enum { SHOWN = 100 }; /* bytes of a model's name */
+enum {
+	SHOWN = 100, /* bytes of a model's name */
+	LOG_LINE = 2048,
+};
 
 static double seconds(uint64_t us)
 {
@@ -31,21 +34,53 @@ static void count(struct mw_walk *walk, uint64_t ended)
 		mw_metrics_observe(c, MW_METRIC_OVERHEAD, series, seconds(all - walk->waited_us));
 }
 
-static void write_log(const struct mw_walk *walk, uint64_t ended)
+static void add(struct mw_buf *line, const char *name, struct mw_str value)
 {
-	const struct mw_call *call = &walk->call;
-	const struct mw_target *t = call->target;
+	mw_buf_addz(line, name);
+	mw_buf_add(line, value);
+}
+
+static void add_number(struct mw_buf *line, const char *name, uint64_t value)
+{
+	mw_buf_addz(line, name);
+	mw_buf_addu(line, value, 0);
+}
+
+static void add_names(struct mw_buf *line, const struct mw_call *call)
+{
 	struct mw_str asked = call->asked.n ? call->asked : MW_STR("-");
 	asked.n = MW_MIN(asked.n, (size_t)SHOWN); /* a client may have asked for anything */
-	bool unfinished = call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n;
-	bool failed = walk->fault.code != MW_ERR_NONE && !walk->attempt.ok;
-	mw_log_call("id=%s model=%.*s target=%.*s status=%d%s%s attempts=%u fallbacks=%u "
-		    "tokens=%lld+%lld ms=%.1f%s%s",
-	    call->id, MW_FMT(asked), MW_FMT(t ? t->name : MW_STR("-")), call->status,
-	    call->stream ? " stream" : "", unfinished ? " unfinished" : "", call->attempts,
-	    call->fallbacks, (long long)call->usage.prompt, (long long)call->usage.completion,
-	    seconds(ended - call->started_us) * 1e3, failed ? " error=" : "",
-	    failed ? mw_err_name(walk->fault.code) : "");
+	add(line, "id=", mw_str(call->id));
+	add(line, " model=", asked);
+	add(line, " target=", call->target ? call->target->name : MW_STR("-"));
+}
+
+static void add_outcome(struct mw_buf *line, const struct mw_call *call)
+{
+	add_number(line, " status=", (uint64_t)call->status);
+	if (call->stream)
+		mw_buf_addz(line, " stream");
+	if (call->kind == MW_KIND_CHAT && call->status == 200 && !call->finish.n)
+		mw_buf_addz(line, " unfinished");
+	add_number(line, " attempts=", call->attempts);
+	add_number(line, " fallbacks=", call->fallbacks);
+	add_number(line, " tokens=", (uint64_t)call->usage.prompt);
+	add_number(line, "+", (uint64_t)call->usage.completion);
+}
+
+/* Not printf: with its doubles it took a twelfth of a call's time. */
+static void write_log(const struct mw_walk *walk, uint64_t ended)
+{
+	struct mw_buf line;
+	mw_buf_init(&line, LOG_LINE);
+	add_names(&line, &walk->call);
+	add_outcome(&line, &walk->call);
+	mw_buf_addz(&line, " ms=");
+	mw_buf_addu(&line, (ended - walk->call.started_us + 50) / 100, 1);
+	if (walk->fault.code != MW_ERR_NONE && !walk->attempt.ok)
+		add(&line, " error=", mw_str(mw_err_name(walk->fault.code)));
+	mw_log_call(mw_buf_str(&line));
+	mw_buf_deinit(&line);
 	mw_worker_logged(walk->worker);
 }
 

@@ -4,14 +4,23 @@
  */
 #include "gate/walk.h"
 
-#include <stdio.h>
-
+/* A random UUID: version 4, variant 10. */
 static void make_id(struct mw_env *env, char id[37])
 {
-	uint64_t a = mw_env_random(env), b = mw_env_random(env);
-	snprintf(id, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-	    (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-	    (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
+	static const char pattern[] = "xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx",
+			  hex[] = "0123456789abcdef";
+	uint64_t bits[2] = {mw_env_random(env), mw_env_random(env)};
+	for (size_t i = 0; i < sizeof(pattern); i++) {
+		uint64_t *from = &bits[i >= 18];
+		id[i] = pattern[i];
+		if (pattern[i] == 'x')
+			id[i] = hex[*from & 15];
+		else if (pattern[i] == 'v')
+			id[i] = hex[8 + (*from & 3)];
+		else
+			continue;
+		*from >>= 4;
+	}
 }
 
 struct mw_walk *mw_walk_new(struct mw_worker *w, struct mw_http_req *req,

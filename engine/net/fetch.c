@@ -430,8 +430,22 @@ static void set_callbacks(struct fetch *x)
 	curl_easy_setopt(c, CURLOPT_SHARE, x->m->share);
 }
 
+/* Does the environment name a proxy, in any way that libcurl knows? */
+static bool has_proxy(void)
+{
+	static const char *const names[] = {
+	    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+	for (size_t i = 0; i < MW_LEN(names); i++)
+		if (getenv(names[i]))
+			return true;
+	return false;
+}
+
 static void set_options(CURL *c)
 {
+	/* else libcurl looks at the environment for each transfer */
+	if (!has_proxy())
+		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
 	/* as for OpenSSL's own programs: names a bundle other than the system's */
 	const char *bundle = getenv("SSL_CERT_FILE");
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");

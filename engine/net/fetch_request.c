@@ -248,6 +248,14 @@ static bool add_header(
 	return true;
 }
 
+/* A name without a value takes away what libcurl would add by itself. */
+static size_t suppress(struct mw_buf *lines, struct mw_str name)
+{
+	mw_buf_add(lines, name);
+	mw_buf_addc(lines, '\0');
+	return 1;
+}
+
 /* Makes libcurl's list of the n texts in `lines`. */
 static void link_lines(struct mw_fetch_request *told, size_t n)
 {
@@ -279,14 +287,16 @@ static bool set_headers(struct mw_fetch_request *told, CURL *easy,
 		typed |= mw_str_ieq(r->headers[i].name, MW_STR("Content-Type"));
 		n++;
 	}
-	/* a name without a value takes away what libcurl would add by itself */
-	mw_buf_add(lines, MW_STR("Expect:\0Accept-Encoding:\0"));
+	n += suppress(lines, MW_STR("Accept:")); /* anything, which goes without saying */
+	n += suppress(lines, MW_STR("Accept-Encoding:"));
+	if (told->length) /* only for long bodies does libcurl think of it */
+		n += suppress(lines, MW_STR("Expect:"));
 	if (!typed)
-		mw_buf_add(lines, MW_STR("Content-Type:\0"));
+		n += suppress(lines, MW_STR("Content-Type:"));
 	if (lines->full)
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "the request's headers have more than %d bytes", MAX_LINES);
-	link_lines(told, n + (typed ? 2 : 3));
+	link_lines(told, n);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, told->list);
 	return true;
 }

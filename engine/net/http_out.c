@@ -168,7 +168,7 @@ void mw_http_out_status(struct mw_http_out *o, int status)
 		return;
 	}
 	mw_buf_add(b, MW_STR("HTTP/1.1 "));
-	mw_buf_addu(b, (uint64_t)status);
+	mw_buf_addu(b, (uint64_t)status, 0);
 	mw_buf_addc(b, ' ');
 	mw_buf_addz(b, reason(status));
 	mw_buf_add(b, MW_STR("\r\n"));
@@ -177,7 +177,7 @@ void mw_http_out_status(struct mw_http_out *o, int status)
 void mw_http_out_length(struct mw_http_out *o, uint64_t content_length)
 {
 	mw_buf_add(&o->buf, MW_STR("Content-Length: "));
-	mw_buf_addu(&o->buf, content_length);
+	mw_buf_addu(&o->buf, content_length, 0);
 	mw_buf_add(&o->buf, MW_STR("\r\n"));
 }
 

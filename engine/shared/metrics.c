@@ -345,7 +345,7 @@ static void write_statuses(struct mw_metrics *m, struct mw_buf *b, enum mw_metri
 	for (size_t i = 0; i < n; i++) {
 		mw_buf_addf(b, "%s{%.*s,status=\"", metrics[id].name, MW_FMT(labels));
 		if (sums[i].code > 0)
-			mw_buf_addu(b, (uint64_t)sums[i].code);
+			mw_buf_addu(b, (uint64_t)sums[i].code, 0);
 		else
 			mw_buf_addz(b, "other");
 		mw_buf_addf(b, "\"} %llu\n", (unsigned long long)sums[i].count);

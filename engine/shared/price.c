@@ -4,10 +4,14 @@
  */
 #include "shared/price.h"
 
-#include <stdio.h>
+#include "base/number.h"
+
 #include <stdlib.h>
 
 #define MOST_PICO INT64_C(1000000000000000) /* 1000 USD per token */
+#define TINY_PICO INT64_C(100000000)        /* 0.0001 USD */
+
+enum { PICO_DIGITS = 12 };
 
 struct rate {
 	const char *ours, *litellm;
@@ -244,26 +248,32 @@ void mw_price_cost(const struct mw_price *price, const struct mw_usage *u, struc
 }
 
 /* Python's repr: as a decimal from 0.0001 on, below that with an exponent of two digits. */
-struct mw_str mw_price_text(int64_t pico, char buf[32])
+/* Below 0.0001 Python writes an exponent. */
+static size_t write_tiny(uint64_t pico, char to[MW_PRICE_TEXT])
+{
+	char digits[MW_NUMBER_LONGEST];
+	size_t all = mw_number_decimal(pico, 0, digits), n = all, at = 0;
+	while (digits[n - 1] == '0')
+		n--;
+	to[at++] = digits[0];
+	if (n > 1)
+		to[at++] = '.';
+	memcpy(to + at, digits + 1, n - 1);
+	at += n - 1;
+	memcpy(to + at, "e-", 2);
+	size_t exponent = PICO_DIGITS + 1 - all;
+	to[at + 2] = (char)('0' + exponent / 10);
+	to[at + 3] = (char)('0' + exponent % 10);
+	return at + 4;
+}
+
+struct mw_str mw_price_text(int64_t pico, char to[MW_PRICE_TEXT])
 {
 	mw_require(pico >= 0);
-	char digits[24];
-	int n = snprintf(
-	    digits, sizeof(digits), "%013lld", (long long)pico); /* at least 0.000000000000 */
-	int point = n - 12, first = 0, last = n;
-	while (first < n && digits[first] == '0')
-		first++;
-	while (last > first && digits[last - 1] == '0')
-		last--;
-	int size;
-	if (first == n)
-		size = snprintf(buf, 32, "0.0");
-	else if (first < point + 4) /* one digit at least behind the point */
-		size = snprintf(
-		    buf, 32, "%.*s.%.*s", point, digits, MW_MAX(last - point, 1), digits + point);
-	else
-		size =
-		    snprintf(buf, 32, "%c%s%.*se-%02d", digits[first], last - first > 1 ? "." : "",
-			last - first - 1, digits + first + 1, first - point + 1);
-	return mw_strn(buf, (size_t)size);
+	if (pico && pico < TINY_PICO)
+		return mw_strn(to, write_tiny((uint64_t)pico, to));
+	size_t n = mw_number_decimal((uint64_t)pico, PICO_DIGITS, to);
+	while (to[n - 1] == '0' && to[n - 2] != '.')
+		n--;
+	return mw_strn(to, n);
 }

@@ -55,6 +55,7 @@ void mw_price_cost(const struct mw_price *price, const struct mw_usage *usage, s
 
 /* Picodollars as LiteLLM writes them in headers: USD, as Python prints a float ("2.7e-06",
  * "0.000123", "0.0", "1.5"). */
-struct mw_str mw_price_text(int64_t pico, char buf[32]);
+enum { MW_PRICE_TEXT = 32 };
+struct mw_str mw_price_text(int64_t pico, char to[MW_PRICE_TEXT]); /* a slice of `to` */
 
 #endif

@@ -16,7 +16,7 @@ struct out {
 
 static void note(struct mw_buf *b, struct mw_str s)
 {
-	mw_buf_addu(b, s.n);
+	mw_buf_addu(b, s.n, 0);
 	mw_buf_addc(b, ':');
 	mw_buf_add(b, s);
 }

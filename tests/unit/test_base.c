@@ -74,7 +74,7 @@ static void a_buffer_stops_at_its_ceiling_and_says_so(void **state)
 	struct mw_buf b;
 	mw_buf_init(&b, 20);
 	mw_buf_addz(&b, "0123456789");
-	mw_buf_addu(&b, 12345);
+	mw_buf_addu(&b, 12345, 0);
 	mw_buf_addf(&b, "%d", 7);
 	assert_false(b.full);
 	assert_true(mw_str_is(mw_buf_str(&b), "0123456789123457"));

@@ -322,7 +322,7 @@ static void costs_are_written_as_python_does(void **state)
 	    {INT64_MAX, "9223372.036854775807"},
 	};
 	for (size_t i = 0; i < MW_LEN(cases); i++) {
-		char buf[32];
+		char buf[MW_PRICE_TEXT];
 		struct mw_str text = mw_price_text(cases[i].pico, buf);
 		if (!mw_str_is(text, cases[i].text))
 			fail_msg("%lld is '%.*s', expected '%s'", (long long)cases[i].pico,
