@@ -260,12 +260,13 @@ static void say(struct fetch *x, enum mw_exchange_end end)
 	    [MW_END_CUT] = {"", " closed the connection inside its answer"},
 	    [MW_END_MALFORMED] = {"what came from ", " is not HTTP"},
 	};
-	struct mw_str host = mw_fetch_request_host(x->url);
 	if (x->faulty)
 		return;
+	x->text[0] = '\0';
 	if (end == MW_END_OK)
-		x->text[0] = '\0';
-	else if (end == MW_END_UNREACHABLE && x->code == CURLE_COULDNT_CONNECT)
+		return;
+	struct mw_str host = mw_fetch_request_host(x->url);
+	if (end == MW_END_UNREACHABLE && x->code == CURLE_COULDNT_CONNECT)
 		say_unconnected(x, host);
 	else
 		snprintf(x->text, sizeof(x->text), "%s%.*s%s%s%s", words[end][0], MW_FMT(host),
