@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * One outgoing exchange over libcurl: started, read from libcurl's callbacks, and its end put into
- * our words. Handles are pooled with all that hangs on them.
+ * One outgoing exchange over libcurl: started, read from libcurl's callbacks, and ended. Handles are
+ * pooled with all that hangs on them.
  *
  * When a pooled connection turns out to be dead before a byte of the reply came, libcurl sends the
- * request once more on a new one, as a rule. Where it does not (the connection breaks while a large
- * body is being sent; an HTTP/2 server says GOAWAY) we do.
+ * request once more on another, as a rule. Where it does not (the connection breaks while a large
+ * body is being sent; an HTTP/2 server says GOAWAY) we do. Both only soon after the first time.
  */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/fetch_end.h"
 #include "net/fetch_request.h"
 #include "net/multi.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum {
-	SPARES = 256,            /* idle handles that are kept */
-	KEEP_BYTES = 16 * 1024,  /* a spare's buffer larger than this is given back */
-	READ_BUFFER = 64 * 1024, /* the most that one read brings */
-	/* … and one send takes of a body that does not go out with the head. Allocated for each such
-	 * transfer: cheap only because mw_mem_tune lets malloc keep memory of this size. */
-	SEND_BUFFER = 128 * 1024,
+	SPARES = 256,           /* idle handles that are kept */
+	KEEP_BYTES = 16 * 1024, /* a spare's buffer larger than this is given back */
+	/* A pooled connection that was dead all along tells within a round trip. On one that breaks
+	 * later than this the request may have arrived, and be paid for. */
+	STALE_US = 1000000,
 };
 
 struct fetch {
@@ -37,11 +35,11 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
-	int local_port; /* of the connection that it was sent on */
-	int no_socket;  /* errno when there was none to be had */
+	uint64_t sent_at; /* when a connection was there and the request was begun; 0: not yet */
+	int local_port;   /* of the connection that it was sent on */
+	int no_socket;    /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
-	bool sent;      /* a connection was there and the request was begun */
 	bool repeated;  /* by us, on a connection of its own */
 	bool head_given;
 	bool paused;    /* by the caller */
@@ -54,8 +52,8 @@ struct fetch {
 	struct mw_buf head; /* lines of the reply head, each ended by an LF */
 	size_t head_bytes;  /* of all heads so far: interim ones and trailers count too */
 
-	char why[CURL_ERROR_SIZE]; /* libcurl's words */
-	char text[1024];           /* ours */
+	char why[CURL_ERROR_SIZE];    /* libcurl's words */
+	char text[MW_FETCH_END_TEXT]; /* ours */
 };
 
 static struct fetch *fetch_of(struct mw_exchange *x)
@@ -158,14 +156,28 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return x->cancelled ? 0 : bytes.n;
 }
 
+static bool is_late(const struct fetch *x)
+{
+	return x->sent_at && mw_loop_now(x->m->loop) - x->sent_at > STALE_US;
+}
+
+/* Libcurl is about to send the request again. */
+static bool refuse_late(struct fetch *x)
+{
+	if (is_late(x))
+		give_up(x, MW_END_NO_REPLY,
+		    "the connection broke before an answer came; the request may have arrived");
+	return x->faulty;
+}
+
 /* There is a connection, and the request goes out now. */
 static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct fetch *x = arg;
 	(void)remote, (void)local, (void)remote_port;
-	if (x->cancelled)
+	if (x->cancelled || refuse_late(x))
 		return CURL_PREREQFUNC_ABORT;
-	x->sent = true;
+	x->sent_at = mw_loop_now(x->m->loop);
 	x->told.given = 0; /* libcurl has it read anew only if some of it was sent */
 	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
@@ -186,7 +198,9 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 {
 	(void)purpose;
 	struct fetch *x = arg;
-	x->sent = false; /* the pooled connection that it was sent on may have been dead */
+	if (refuse_late(x))
+		return CURL_SOCKET_BAD;
+	x->sent_at = 0; /* the pooled connection that it was sent on may have been dead */
 	start_connecting(x);
 	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
 	x->no_socket = fd < 0 ? errno : 0;
@@ -202,75 +216,20 @@ bool mw_fetch_stopped(CURL *easy)
 
 /* -- the end ----------------------------------------------------------------------------------- */
 
-static bool is_malformed(const struct fetch *x)
+static struct mw_fetch_end account(const struct fetch *x)
 {
-	switch (x->code) {
-	case CURLE_UNSUPPORTED_PROTOCOL: /* "HTTP/0.9" */
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_BAD_CONTENT_ENCODING:
-		return true;
-	case CURLE_RECV_ERROR: /* bad chunks have no code of their own */
-		return strstr(x->why, "in chunked-encoding") != NULL;
-	default:
-		return false;
-	}
+	return (struct mw_fetch_end){.easy = x->easy,
+	    .code = x->code,
+	    .why = x->why,
+	    .sent = x->sent_at != 0,
+	    .head_given = x->head_given,
+	    .no_socket = x->no_socket};
 }
 
 static enum mw_exchange_end end_of(const struct fetch *x)
 {
-	if (x->faulty)
-		return x->fault;
-	if (x->code == CURLE_OK)
-		return x->head_given ? MW_END_OK : MW_END_NO_REPLY;
-	if (!x->sent)
-		return x->code == CURLE_OPERATION_TIMEDOUT ? MW_END_CONNECT_TIMEOUT
-		                                           : MW_END_UNREACHABLE;
-	if (is_malformed(x))
-		return MW_END_MALFORMED;
-	return x->head_given ? MW_END_CUT : MW_END_NO_REPLY;
-}
-
-/* Libcurl's words know whom it could not reach: a proxy, perhaps. */
-static void say_unconnected(struct fetch *x, struct mw_str host)
-{
-	char peer[256], error[128];
-	unsigned port;
-	long number = 0;
-	if (sscanf(x->why, "Failed to connect to %240s port %u", peer, &port) == 2)
-		snprintf(peer + strlen(peer), 12, ":%u", port);
-	else
-		snprintf(peer, sizeof(peer), "%.*s", MW_FMT(host));
-	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
-	if (x->no_socket)
-		number = x->no_socket;
-	if (number == ECONNREFUSED)
-		snprintf(x->text, sizeof(x->text), "connection refused by %s", peer);
-	else
-		snprintf(x->text, sizeof(x->text), "no connection to %s: %s", peer,
-		    number ? strerror_r((int)number, error, sizeof(error))
-			   : curl_easy_strerror(x->code));
-}
-
-static void say(struct fetch *x, enum mw_exchange_end end)
-{
-	static const char *const words[][2] = {
-	    [MW_END_UNREACHABLE] = {"no connection to ", ""},
-	    [MW_END_CONNECT_TIMEOUT] = {"no connection to ", " in time"},
-	    [MW_END_NO_REPLY] = {"", " closed the connection before it answered"},
-	    [MW_END_CUT] = {"", " closed the connection inside its answer"},
-	    [MW_END_MALFORMED] = {"what came from ", " is not HTTP"},
-	};
-	if (x->faulty)
-		return;
-	x->text[0] = '\0';
-	if (end == MW_END_OK)
-		return;
-	struct mw_str host = mw_fetch_request_host(x->url);
-	if (end == MW_END_UNREACHABLE && x->code == CURLE_COULDNT_CONNECT)
-		say_unconnected(x, host);
-	else
-		snprintf(x->text, sizeof(x->text), "%s%.*s%s%s%s", words[end][0], MW_FMT(host),
-		    words[end][1], x->why[0] ? ": " : "", x->why);
+	struct mw_fetch_end end = account(x);
+	return x->faulty ? x->fault : mw_fetch_end_of(&end);
 }
 
 static void free_fetch(struct fetch *x)
@@ -313,14 +272,14 @@ static bool was_stale(const struct fetch *x)
 	long connections = 0;
 	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
 	return connections == 0 && x->head_bytes == 0 && end_of(x) == MW_END_NO_REPLY &&
-	       x->code != CURLE_HTTP2_STREAM;
+	       x->code != CURLE_HTTP2_STREAM && !is_late(x);
 }
 
 static void repeat(struct fetch *x)
 {
 	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
 	x->repeated = true;
-	x->sent = false;
+	x->sent_at = 0;
 	x->why[0] = '\0';
 	mw_list_del(&x->link);
 	mw_list_add(&x->m->queued, &x->link);
@@ -332,30 +291,44 @@ static void finish(struct fetch *x, CURLcode code)
 {
 	leave_curl(x);
 	x->code = code;
-	if (code == CURLE_OUT_OF_MEMORY && x->sent) /* how libcurl says that of a single line */
+	if (code == CURLE_OUT_OF_MEMORY && x->sent_at) /* how libcurl says that of a single line */
 		give_up(x, MW_END_MALFORMED, "the head of the reply is too large");
 	if (!x->repeated && was_stale(x)) {
 		repeat(x);
 		return;
 	}
 	struct mw_exchange_result result = {.end = end_of(x), .text = x->text};
-	say(x, result.end);
+	struct mw_fetch_end end = account(x);
+	if (!x->faulty)
+		mw_fetch_end_text(&end, x->url, x->text);
 	x->events->on_end(x->arg, &result);
 	recycle(x);
 }
 
+static void resume_later(struct fetch *x)
+{
+	if (mw_list_empty(&x->resume_link))
+		mw_list_add(&x->m->resuming, &x->resume_link);
+	mw_multi_wake(x->m);
+}
+
 /* Libcurl tells an HTTP/2 server that a stream is cancelled when it has something else to send on
- * that connection. A stream that shares it is made to, so that the server hears of it now. */
+ * that connection. A stream that shares it is made to, by a short pause, so that the server hears of
+ * it now. */
 static void flush_connection(struct fetch *x)
 {
+	struct mw_str host = mw_fetch_request_host(mw_buf_str(&x->told.url));
 	MW_LIST_EACH(node, &x->m->running)
 	{
 		struct fetch *other = mw_container_of(node, struct fetch, link);
-		if (!other->sent || other->stopped || other->local_port != x->local_port)
+		if (!other->sent_at || other->stopped || other->local_port != x->local_port ||
+		    !mw_str_eq(mw_fetch_request_host(mw_buf_str(&other->told.url)), host))
 			continue;
-		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) == CURLE_OK &&
-		    curl_easy_pause(other->easy, CURLPAUSE_CONT) == CURLE_OK)
-			return;
+		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) != CURLE_OK)
+			continue;
+		other->stopped = true;
+		resume_later(other);
+		return;
 	}
 }
 
@@ -365,7 +338,7 @@ static void drop(struct fetch *x)
 	leave_curl(x);
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
 	mw_list_del(&x->link);
-	if (x->sent && mw_fetch_request_tls(&x->told))
+	if (x->sent_at && mw_fetch_request_tls(&x->told))
 		flush_connection(x);
 	recycle(x);
 }
@@ -381,11 +354,8 @@ static void resume_fetch(struct mw_exchange *exchange)
 {
 	struct fetch *x = fetch_of(exchange);
 	x->paused = false;
-	if (!x->stopped)
-		return;
-	if (mw_list_empty(&x->resume_link))
-		mw_list_add(&x->m->resuming, &x->resume_link);
-	mw_multi_wake(x->m);
+	if (x->stopped)
+		resume_later(x);
 }
 
 static void cancel_fetch(struct mw_exchange *exchange)
@@ -431,44 +401,6 @@ static void set_callbacks(struct fetch *x)
 	curl_easy_setopt(c, CURLOPT_SHARE, x->m->share);
 }
 
-/* Does the environment name a proxy, in any way that libcurl knows? */
-static bool has_proxy(void)
-{
-	static const char *const names[] = {
-	    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-	for (size_t i = 0; i < MW_LEN(names); i++)
-		if (getenv(names[i]))
-			return true;
-	return false;
-}
-
-static void set_options(CURL *c)
-{
-	/* else libcurl looks at the environment for each transfer */
-	if (!has_proxy())
-		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-	/* as for OpenSSL's own programs: names a bundle other than the system's */
-	const char *bundle = getenv("SSL_CERT_FILE");
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (bundle && *bundle)
-		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
-	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, ""); /* never asked for, but understood */
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	/* a look-up that is given up goes on by itself: to wait for its thread would stop the loop
-	 */
-	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)READ_BUFFER);
-	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER);
-}
-
 static struct fetch *new_fetch(struct mw_multi *m)
 {
 	struct fetch *x = mw_mem_zalloc(sizeof(*x));
@@ -482,7 +414,6 @@ static struct fetch *new_fetch(struct mw_multi *m)
 	mw_fetch_request_init(&x->told, x->easy);
 	mw_buf_init(&x->head, MW_MAX_HEAD);
 	set_callbacks(x);
-	set_options(x->easy);
 	return x;
 }
 
@@ -496,9 +427,10 @@ static struct fetch *take_fetch(struct mw_multi *m)
 	m->n_spare--;
 	if (x->repeated)
 		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
-	x->with_curl = x->sent = x->repeated = x->head_given = false;
+	x->with_curl = x->repeated = x->head_given = false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
+	x->sent_at = 0;
 	x->no_socket = 0;
 	x->why[0] = '\0';
 	mw_buf_clear(&x->head);

@@ -7,11 +7,17 @@
 #include "base/mem.h"
 #include "net/http_parse.h"
 
+#include <stdlib.h>
+
 enum {
 	MAX_URL = 64 * 1024,
 	MAX_LINES = 256 * 1024,
 	KEEP_BYTES = 16 * 1024, /* a buffer larger than this is not kept for the next request */
 	ONE_SEND = 64 * 1024,   /* libcurl sends a body shorter than this together with the head */
+	/* … and of a longer one, up to this much in one send. Allocated for each such transfer: cheap only
+	 * because mw_mem_tune lets malloc keep memory of this size. */
+	SEND_BUFFER = 128 * 1024,
+	READ_BUFFER = 64 * 1024, /* the most that one read brings */
 };
 
 /* ---- bodies -------------------------------------------------------------------------------- */
@@ -75,6 +81,47 @@ static void set_body(struct mw_fetch_request *told, CURL *easy, const struct mw_
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
 }
 
+/* ---- what a handle is told once ---------------------------------------------------------------- */
+
+/* Does the environment name a proxy, in any way that libcurl knows? */
+static bool has_proxy(void)
+{
+	static const char *const names[] = {
+	    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+	for (size_t i = 0; i < MW_LEN(names); i++)
+		if (getenv(names[i]))
+			return true;
+	return false;
+}
+
+/* What holds for every request. */
+static void set_options(CURL *c)
+{
+	/* else libcurl looks at the environment for each transfer */
+	if (!has_proxy())
+		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	/* as for OpenSSL's own programs: names a bundle other than the system's */
+	const char *bundle = getenv("SSL_CERT_FILE");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (bundle && *bundle)
+		curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, ""); /* never asked for, but understood */
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	/* a look-up that is given up goes on by itself: to wait for its thread would stop the loop
+	 */
+	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)READ_BUFFER);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER);
+}
+
 /* ---- what is kept -------------------------------------------------------------------------- */
 
 void mw_fetch_request_init(struct mw_fetch_request *told, CURL *easy)
@@ -87,6 +134,7 @@ void mw_fetch_request_init(struct mw_fetch_request *told, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_READDATA, told);
 	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
 	curl_easy_setopt(easy, CURLOPT_SEEKDATA, told);
+	set_options(easy);
 }
 
 void mw_fetch_request_deinit(struct mw_fetch_request *told)

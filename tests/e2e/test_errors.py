@@ -2,6 +2,7 @@
 """Every error of engine/base/errors.def that can reach a client, provoked from outside: status, type, code and words."""
 import os
 import re
+import resource
 
 import pytest
 
@@ -82,7 +83,7 @@ def listed():
 
 
 def test_every_error_of_the_list_is_here():
-    assert set(CASES) | INWARD == set(listed())
+    assert set(CASES) | INWARD | {"EXHAUSTED"} == set(listed())
 
 
 @pytest.mark.parametrize("code", CASES)
@@ -96,3 +97,26 @@ def test_an_error_has_its_status_type_and_words(gw, code):
     assert answer.headers["content-type"] == "application/json"
     assert (answer.error["type"], answer.error["code"]) == (kind, word)
     assert told in answer.error["message"]
+
+
+def lowest_unused(pid):
+    used = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
+    return next(fd for fd in range(len(used) + 1) if fd not in used)
+
+
+def test_having_no_socket_left_is_an_error_of_ours_and_no_failure_of_the_target(gateway, upstream):
+    gw = gateway({"model_list": [model("m", upstream(openai.chat("hello")))],
+                  "router_settings": {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60}},
+                 args=["--workers", "1", "--port", "0"])
+    with gw.connect() as wire:
+        wire.request("GET", "/v1/models")
+        assert wire.response().status == 200
+        limits = resource.prlimit(gw.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, (lowest_unused(gw.pid), limits[1]))
+        wire.request("POST", PATH, CHAT)
+        answer = wire.response()
+        assert (answer.status, answer.error["type"]) == (listed()["EXHAUSTED"], "api_error")
+        assert "Too many open files" in answer.error["message"]
+        resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, limits)
+        wire.request("POST", PATH, CHAT)
+        assert wire.response().content == "hello"

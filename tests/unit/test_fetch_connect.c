@@ -88,6 +88,48 @@ static void repeating_meets_connect_ms(void **state)
 	}
 }
 
+static void reset_now(void *arg)
+{
+	server_close(arg, SERVER_RESET);
+}
+
+/* The first request on each connection is answered, the next reset after a while. */
+static void reset_second_late(struct server_conn *c, struct mw_str head, struct mw_str body)
+{
+	(void)head, (void)body;
+	if (c->requests == 1) {
+		server_reply(c, reply_text);
+		return;
+	}
+	mw_timer_init(&c->timer, reset_now, c);
+	mw_loop_timer_set(c->server->loop, &c->timer, 1500000);
+}
+
+/* The provider may have worked on it all the while, so that it is the caller's to send it again. */
+static void what_breaks_late_is_not_repeated(void **state)
+{
+	struct fixture *f = *state;
+	f->server.on_request = reset_second_late;
+	for (int pooled = 1; pooled <= 2;
+	     pooled++) { /* another one, too, would do for a repetition */
+		struct call c[2];
+		int before = f->server.requests;
+		for (int i = 0; i < pooled; i++) {
+			init(&c[i], f, "POST", "/");
+			start(&c[i]);
+		}
+		run(f);
+		for (int i = 0; i < pooled; i++)
+			deinit(&c[i]);
+		init(&c[0], f, "POST", "/");
+		expect(&c[0], MW_END_NO_REPLY);
+		assert_non_null(strstr(c[0].text, "may have arrived"));
+		assert_int_equal(f->server.requests - before, pooled + 1);
+		deinit(&c[0]);
+	}
+	assert_int_equal(f->server.n, 3);
+}
+
 static void having_no_file_descriptor_is_named(void **state)
 {
 	struct fixture *f = *state;
@@ -103,7 +145,7 @@ static void having_no_file_descriptor_is_named(void **state)
 	start(&c);
 	run(f);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(c.end, MW_END_UNREACHABLE);
+	assert_int_equal(c.end, MW_END_NO_SOCKET);
 	assert_non_null(strstr(c.text, "Too many open files"));
 	deinit(&c);
 }
@@ -492,6 +534,7 @@ int main(void)
 	    FETCH_TEST(a_silent_tls_server_meets_connect_ms),
 	    FETCH_TEST(a_slow_answer_does_not_count_as_connecting),
 	    FETCH_TEST(repeating_meets_connect_ms),
+	    FETCH_TEST(what_breaks_late_is_not_repeated),
 	    FETCH_TEST(having_no_file_descriptor_is_named),
 	    FETCH_TEST(a_slow_name_server_does_not_stop_the_loop),
 	    FETCH_TEST(names_are_resolved_or_named_in_the_error),
