@@ -24,6 +24,7 @@ struct mw_vm {
 	size_t used, cap;
 	int pause;
 	uint64_t relieved_at;
+	bool in_vain; /* … and most of it was no garbage */
 };
 
 static void *count(void *arg, void *p, size_t old, size_t size)
@@ -95,8 +96,9 @@ void mw_vm_rest(struct mw_vm *vm)
 
 void mw_vm_relieve(struct mw_vm *vm, uint64_t now)
 {
-	if (vm->relieved_at && now - vm->relieved_at < RELIEF_US && vm->used > vm->cap / 2)
+	if (vm->in_vain && now - vm->relieved_at < RELIEF_US)
 		return;
 	lua_gc(vm->L, LUA_GCCOLLECT, 0);
-	vm->relieved_at = now ? now : 1;
+	vm->relieved_at = now;
+	vm->in_vain = vm->used > vm->cap / 2;
 }

@@ -179,7 +179,7 @@ def test_a_stream_that_falls_silent_ends_in_time(gateway, upstream, settings, pa
 
 def test_a_slow_but_steady_stream_is_let_live(gateway, upstream):
     up = upstream(openai.stream(*"steady", pace=120))
-    gw = alone(gateway, up, timeout=30, stream_timeout=0.4)
+    gw = alone(gateway, up, timeout=30, stream_timeout=patience(0.4))
     check_whole(gw.stream_events(), "steady")
 
 
@@ -187,21 +187,21 @@ def test_a_slow_client_does_not_use_up_the_streams_time(gateway, upstream):
     """While the client takes nothing, the provider is not the one that is silent."""
     up = upstream(stream([event(openai.chunk({"content": "x" * 60000})) for _ in range(300)],
                          openai.events(usage=False)[1:]))
-    gw = alone(gateway, up, timeout=30, stream_timeout=0.3)
+    gw = alone(gateway, up, timeout=30, stream_timeout=patience(0.3))
     wire = gw.connect(receive_buffer=8192)
     wire.request("POST", "/v1/chat/completions",
                  {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
     events = wire.events()
     next(events)
     began = time.monotonic()
-    until(lambda: time.monotonic() - began > 0.8)         # nothing to wait for: the time itself is the condition
+    until(lambda: time.monotonic() - began > patience(0.8))         # nothing to wait for: the time itself is the condition
     assert list(events)[-1].data == "[DONE]"
     wire.close()
 
 
 def test_each_attempt_has_the_whole_time(gateway, upstream):
     up = upstream(in_turn([wait(5000)], openai.chat("good")))
-    gw = alone(gateway, up, timeout=0.3)
+    gw = alone(gateway, up, timeout=patience(0.3))
     answer = gw.chat()
     assert (answer.status, answer.content) == (200, "good")
     assert len(up.requests) == 2

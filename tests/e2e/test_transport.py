@@ -294,7 +294,7 @@ def test_another_answers_where_an_http2_provider_sends(gateway, upstream, http2,
                                    [silence()], [h2.data('data: {"x'), h2.refuse(8)]],
                          ids=["close", "error", "end", "goaway", "order", "silence", "half an event"])
 def test_an_http2_stream_that_breaks_becomes_an_error_event(http2, trusting, fault):
-    gw = trusting(http2([*BEGUN, *fault]), stream_timeout=0.3)
+    gw = trusting(http2([*BEGUN, *fault]), stream_timeout=patience(0.3))
     check_broken(gw.stream_events(), "some text")
 
 
