@@ -244,8 +244,9 @@ static int check(struct program *p)
 		n_models += s->models[i].n_targets > 0;
 	bool good = check_policies(p, &names, &err);
 	if (good)
-		printf("%s: good. %zu models, %zu targets. Policies, in order: %.*s.\n", name,
-		    n_models, s->n_targets, MW_FMT(mw_buf_str(&names)));
+		printf("%s: good. %zu model%s, %zu target%s. Policies, in order: %.*s.\n", name,
+		    n_models, n_models == 1 ? "" : "s", s->n_targets, s->n_targets == 1 ? "" : "s",
+		    MW_FMT(mw_buf_str(&names)));
 	else
 		fprintf(stderr, "moonweir: %s\n", err.text);
 	mw_buf_deinit(&names);

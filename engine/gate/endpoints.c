@@ -153,6 +153,8 @@ static void wrong_method(struct mw_worker *w, struct mw_http_req *req,
 {
 	struct mw_err err;
 	struct mw_buf b;
+	if (strcmp(allow, "GET") == 0)
+		allow = "GET, HEAD";
 	mw_buf_init(&b, MW_MAX_HEAD);
 	mw_err_set(&err, MW_ERR_METHOD, "%.*s takes %s, not %.*s", MW_FMT(shown(head->path)), allow,
 	    MW_FMT(shown(head->method)));

@@ -210,10 +210,15 @@ static bool switch_of(const struct mw_yaml *node, bool *out)
 /* An empty one counts as not given; blanks around it do not count. */
 static bool is_address(struct mw_str text)
 {
+	static const char *const schemes[] = {"http://", "https://"};
 	while (text.n && text.p[0] == ' ')
 		text = mw_strn(text.p + 1, text.n - 1);
-	return !text.n || (mw_str_starts(text, MW_STR("http://")) && text.n > 7) ||
-	       (mw_str_starts(text, MW_STR("https://")) && text.n > 8);
+	for (size_t i = 0; i < MW_LEN(schemes); i++) {
+		size_t n = strlen(schemes[i]);
+		if (text.n > n && mw_str_ieq(mw_strn(text.p, n), mw_str(schemes[i])))
+			return true;
+	}
+	return !text.n;
 }
 
 static bool fits(const struct key *k, const struct mw_yaml *node)
@@ -270,12 +275,24 @@ const char *mw_settings_shown(struct mw_reading *r, const struct mw_yaml *node)
 	    .p;
 }
 
-/* A string in the place of a map or list may be a secret too (`extra_headers: Bearer …`), and an address
- * may hold one. */
+static bool has(struct mw_str text, char c)
+{
+	return mw_str_find(text, c) < text.n;
+}
+
+/* A string in the place of a map, a list or an address may be a secret too (`extra_headers: Bearer …`),
+ * and an address may hold one. */
+static bool may_be_secret(const struct key *k, struct mw_str text)
+{
+	bool looks_like_address = has(text, ':') || (has(text, '.') && has(text, '/'));
+	if (k->kind == ADDRESS)
+		return !looks_like_address || has(text, '@');
+	return k->kind == LIST || k->kind == MAP;
+}
+
 static const char *found(struct mw_reading *r, const struct key *k, const struct mw_yaml *node)
 {
-	bool secret = k->kind == LIST || k->kind == MAP ||
-	              (k->kind == ADDRESS && mw_str_find(node->text, '@') < node->text.n);
+	bool secret = may_be_secret(k, node->text);
 	return secret && node->kind == MW_YAML_STRING ? mw_yaml_kind_name(node->kind)
 	                                              : mw_settings_shown(r, node);
 }

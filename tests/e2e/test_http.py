@@ -389,8 +389,8 @@ def test_a_long_model_name_is_not_sent_back(gw):
 
 
 @pytest.mark.parametrize("method, path, allowed", [
-    ("GET", PATH, "POST"), ("PUT", PATH, "POST"), ("DELETE", "/v1/embeddings", "POST"), ("POST", "/v1/models", "GET"),
-    ("POST", "/metrics", "GET"), ("FROB", PATH, "POST"),
+    ("GET", PATH, "POST"), ("PUT", PATH, "POST"), ("DELETE", "/v1/embeddings", "POST"), ("POST", "/v1/models", "GET, HEAD"),
+    ("POST", "/metrics", "GET, HEAD"), ("FROB", PATH, "POST"),
 ])
 def test_a_wrong_method_is_405_and_says_the_right_one(gw, method, path, allowed):
     answer = gw.request(method, path, body=b"{}")

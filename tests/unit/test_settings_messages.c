@@ -142,6 +142,8 @@ static const struct message faults[] = {
     {PARAMS("api_base: http://"),
 	C "5: api_base is \"http://\", which is not an address that begins with http:// or "
 	  "https://"},
+    {PARAMS("api_base: sk-a-key-in-the-wrong-place"),
+	C "5: api_base is a string, which is not an address that begins with http:// or https://"},
     {PARAMS("weight: -2"), C "5: weight is -2, which is not a number from 0 to 1000000000"},
     {PARAMS("rpm: os.environ/MW_T_SECRET"),
 	C "5: rpm is taken from the environment variable MW_T_SECRET, whose value is not a "
