@@ -375,7 +375,12 @@ static void do_drain(void *arg)
 	mw_listener_free(w->listener);
 	w->listener = NULL;
 	mw_http_in_drain(w->http);
-	w->drain_by_us = mw_env_now(&w->env) + w->version->settings->timeout_us;
+	uint64_t most = w->version->settings->timeout_us;
+	w->drain_by_us = mw_env_now(&w->env) + most;
+	if (mw_http_in_busy(w->http))
+		mw_log(MW_LOG_INFO, "worker",
+		    "calls that still run: %zu, for %g s at most; a second signal ends them now",
+		    mw_http_in_busy(w->http), (double)most / 1e6);
 	mw_mem_free(o);
 	mw_timer_init(&w->drain_timer, look_whether_done, w);
 	look_whether_done(w);
