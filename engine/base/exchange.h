@@ -39,7 +39,7 @@ enum mw_exchange_end {
 	MW_END_OK,		/* the whole reply came */
 	MW_END_UNREACHABLE,	/* name, connection or TLS failed: nothing was sent */
 	MW_END_CONNECT_TIMEOUT, /* the same, by the clock */
-	MW_END_NO_SOCKET,	/* the same, and the other side is not to blame: none was to be had here */
+	MW_END_LOCAL,		/* the same, for want of something here: a socket, a thread, certificates */
 	MW_END_NO_REPLY,	/* the connection ended before a whole head came */
 	MW_END_CUT,		/* the connection ended inside the body */
 	MW_END_MALFORMED,	/* what came is not HTTP */

@@ -85,7 +85,7 @@ static enum mw_health_outcome outcome_of(const struct mw_walk *walk)
 		return MW_HEALTH_OK;
 	if (walk->fault.code == MW_ERR_UPSTREAM_TIMEOUT)
 		return MW_HEALTH_TIMED_OUT;
-	if (walk->fault.code == MW_ERR_EXHAUSTED)
+	if (walk->fault.code == MW_ERR_LOCAL)
 		return MW_HEALTH_NEUTRAL;
 	bool callers = at->status == 400 || at->status == 413 || at->status == 422;
 	return callers ? MW_HEALTH_NEUTRAL : MW_HEALTH_FAILED;
@@ -283,8 +283,8 @@ static enum mw_err_code code_of(enum mw_exchange_end end)
 		return MW_ERR_UPSTREAM_UNREACHABLE;
 	case MW_END_CONNECT_TIMEOUT:
 		return MW_ERR_UPSTREAM_TIMEOUT;
-	case MW_END_NO_SOCKET:
-		return MW_ERR_EXHAUSTED;
+	case MW_END_LOCAL:
+		return MW_ERR_LOCAL;
 	default:
 		return MW_ERR_UPSTREAM_BROKEN;
 	}

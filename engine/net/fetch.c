@@ -35,11 +35,14 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
-	uint64_t sent_at; /* when a connection was there and the request was begun; 0: not yet */
-	int local_port;   /* of the connection that it was sent on */
-	int no_socket;    /* errno when there was none to be had */
+	uint64_t sent_at; /* when the request was first begun; 0: not yet */
+	char remote[46];  /* the connection that it was sent on */
+	int remote_port, local_port;
+	int no_socket; /* errno when there was none to be had */
 
 	bool with_curl; /* added to libcurl's multi handle */
+	bool sent;      /* a connection was there and the request was begun */
+	bool opened;    /* a connection of its own; none from the pool, that may be stale */
 	bool repeated;  /* by us, on a connection of its own */
 	bool head_given;
 	bool paused;    /* by the caller */
@@ -161,10 +164,11 @@ static bool is_late(const struct fetch *x)
 	return x->sent_at && mw_loop_now(x->m->loop) - x->sent_at > STALE_US;
 }
 
-/* Libcurl is about to send the request again. */
+/* Libcurl may be about to send the request again because a pooled connection broke. (What it repeats on
+ * a new connection, the server has said that it did not take.) */
 static bool refuse_late(struct fetch *x)
 {
-	if (is_late(x))
+	if (!x->opened && is_late(x))
 		give_up(x, MW_END_NO_REPLY,
 		    "the connection broke before an answer came; the request may have arrived");
 	return x->faulty;
@@ -174,11 +178,15 @@ static bool refuse_late(struct fetch *x)
 static int on_connected(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct fetch *x = arg;
-	(void)remote, (void)local, (void)remote_port;
+	(void)local;
 	if (x->cancelled || refuse_late(x))
 		return CURL_PREREQFUNC_ABORT;
-	x->sent_at = mw_loop_now(x->m->loop);
+	x->sent = true;
+	if (!x->sent_at)
+		x->sent_at = mw_loop_now(x->m->loop);
 	x->told.given = 0; /* libcurl has it read anew only if some of it was sent */
+	memcpy(x->remote, remote, MW_MIN(strlen(remote), sizeof(x->remote) - 1) + 1);
+	x->remote_port = remote_port;
 	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
 	return CURL_PREREQFUNC_OK;
@@ -200,7 +208,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	struct fetch *x = arg;
 	if (refuse_late(x))
 		return CURL_SOCKET_BAD;
-	x->sent_at = 0; /* the pooled connection that it was sent on may have been dead */
+	x->opened = true;
+	x->sent = false; /* the pooled connection that it was sent on may have been dead */
 	start_connecting(x);
 	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
 	x->no_socket = fd < 0 ? errno : 0;
@@ -218,12 +227,14 @@ bool mw_fetch_stopped(CURL *easy)
 
 static struct mw_fetch_end account(const struct fetch *x)
 {
-	return (struct mw_fetch_end){.easy = x->easy,
-	    .code = x->code,
+	long number = x->no_socket;
+	if (x->code == CURLE_COULDNT_CONNECT && !number)
+		curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
+	return (struct mw_fetch_end){.code = x->code,
 	    .why = x->why,
-	    .sent = x->sent_at != 0,
-	    .head_given = x->head_given,
-	    .no_socket = x->no_socket};
+	    .os_error = (int)number,
+	    .sent = x->sent,
+	    .head_given = x->head_given};
 }
 
 static enum mw_exchange_end end_of(const struct fetch *x)
@@ -279,7 +290,9 @@ static void repeat(struct fetch *x)
 {
 	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
 	x->repeated = true;
+	x->sent = x->opened = x->stopped = false;
 	x->sent_at = 0;
+	mw_list_del(&x->resume_link);
 	x->why[0] = '\0';
 	mw_list_del(&x->link);
 	mw_list_add(&x->m->queued, &x->link);
@@ -291,7 +304,7 @@ static void finish(struct fetch *x, CURLcode code)
 {
 	leave_curl(x);
 	x->code = code;
-	if (code == CURLE_OUT_OF_MEMORY && x->sent_at) /* how libcurl says that of a single line */
+	if (code == CURLE_OUT_OF_MEMORY && x->sent) /* how libcurl says that of a single line */
 		give_up(x, MW_END_MALFORMED, "the head of the reply is too large");
 	if (!x->repeated && was_stale(x)) {
 		repeat(x);
@@ -305,30 +318,25 @@ static void finish(struct fetch *x, CURLcode code)
 	recycle(x);
 }
 
-static void resume_later(struct fetch *x)
+static bool share_connection(const struct fetch *a, const struct fetch *b)
 {
-	if (mw_list_empty(&x->resume_link))
-		mw_list_add(&x->m->resuming, &x->resume_link);
-	mw_multi_wake(x->m);
+	return a->local_port == b->local_port && a->remote_port == b->remote_port &&
+	       strcmp(a->remote, b->remote) == 0;
 }
 
 /* Libcurl tells an HTTP/2 server that a stream is cancelled when it has something else to send on
- * that connection. A stream that shares it is made to, by a short pause, so that the server hears of
- * it now. */
+ * that connection. A stream that shares it is made to, so that the server hears of it now. That calls
+ * nothing back: of a stream that is not stopped libcurl holds no bytes. */
 static void flush_connection(struct fetch *x)
 {
-	struct mw_str host = mw_fetch_request_host(mw_buf_str(&x->told.url));
 	MW_LIST_EACH(node, &x->m->running)
 	{
 		struct fetch *other = mw_container_of(node, struct fetch, link);
-		if (!other->sent_at || other->stopped || other->local_port != x->local_port ||
-		    !mw_str_eq(mw_fetch_request_host(mw_buf_str(&other->told.url)), host))
+		if (!other->sent || other->stopped || !share_connection(x, other))
 			continue;
-		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) != CURLE_OK)
-			continue;
-		other->stopped = true;
-		resume_later(other);
-		return;
+		if (curl_easy_pause(other->easy, CURLPAUSE_RECV) == CURLE_OK &&
+		    curl_easy_pause(other->easy, CURLPAUSE_CONT) == CURLE_OK)
+			return;
 	}
 }
 
@@ -338,7 +346,7 @@ static void drop(struct fetch *x)
 	leave_curl(x);
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 0L);
 	mw_list_del(&x->link);
-	if (x->sent_at && mw_fetch_request_tls(&x->told))
+	if (x->sent && mw_fetch_request_tls(&x->told))
 		flush_connection(x);
 	recycle(x);
 }
@@ -354,8 +362,11 @@ static void resume_fetch(struct mw_exchange *exchange)
 {
 	struct fetch *x = fetch_of(exchange);
 	x->paused = false;
-	if (x->stopped)
-		resume_later(x);
+	if (!x->stopped)
+		return;
+	if (mw_list_empty(&x->resume_link))
+		mw_list_add(&x->m->resuming, &x->resume_link);
+	mw_multi_wake(x->m);
 }
 
 static void cancel_fetch(struct mw_exchange *exchange)
@@ -427,7 +438,7 @@ static struct fetch *take_fetch(struct mw_multi *m)
 	m->n_spare--;
 	if (x->repeated)
 		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
-	x->with_curl = x->repeated = x->head_given = false;
+	x->with_curl = x->sent = x->opened = x->repeated = x->head_given = false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
 	x->sent_at = 0;

@@ -23,16 +23,24 @@ static bool is_malformed(const struct mw_fetch_end *e)
 	}
 }
 
-/* Is it this machine that has come to an end, by what socket() said? */
-static bool is_exhausted(int error)
+/* Was it this machine that could not even begin? */
+static bool is_local(const struct mw_fetch_end *e)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+	switch (e->os_error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL: /* no port is left */
+		return true;
+	}
+	return e->code == CURLE_SSL_CACERT_BADFILE || strstr(e->why, "thread failed to start");
 }
 
 static enum mw_exchange_end unconnected(const struct mw_fetch_end *e)
 {
-	if (is_exhausted(e->no_socket))
-		return MW_END_NO_SOCKET;
+	if (is_local(e))
+		return MW_END_LOCAL;
 	return e->code == CURLE_OPERATION_TIMEDOUT ? MW_END_CONNECT_TIMEOUT : MW_END_UNREACHABLE;
 }
 
@@ -53,19 +61,16 @@ static void say_unconnected(
 {
 	char peer[256], error[128];
 	unsigned port;
-	long number = e->no_socket;
 	if (sscanf(e->why, "Failed to connect to %240s port %u", peer, &port) == 2)
 		snprintf(peer + strlen(peer), 12, ":%u", port);
 	else
 		snprintf(peer, sizeof(peer), "%.*s", MW_FMT(host));
-	if (!number)
-		curl_easy_getinfo(e->easy, CURLINFO_OS_ERRNO, &number);
-	if (number == ECONNREFUSED)
+	if (e->os_error == ECONNREFUSED)
 		snprintf(text, MW_FETCH_END_TEXT, "connection refused by %s", peer);
 	else
 		snprintf(text, MW_FETCH_END_TEXT, "no connection to %s: %s", peer,
-		    number ? strerror_r((int)number, error, sizeof(error))
-			   : curl_easy_strerror(e->code));
+		    e->os_error ? strerror_r(e->os_error, error, sizeof(error))
+				: curl_easy_strerror(e->code));
 }
 
 void mw_fetch_end_text(
@@ -73,6 +78,7 @@ void mw_fetch_end_text(
 {
 	static const char *const words[][2] = {
 	    [MW_END_UNREACHABLE] = {"no connection to ", ""},
+	    [MW_END_LOCAL] = {"no connection to ", ""},
 	    [MW_END_CONNECT_TIMEOUT] = {"no connection to ", " in time"},
 	    [MW_END_NO_REPLY] = {"", " closed the connection before it answered"},
 	    [MW_END_CUT] = {"", " closed the connection inside its answer"},
@@ -83,7 +89,7 @@ void mw_fetch_end_text(
 	if (end == MW_END_OK)
 		return;
 	struct mw_str host = mw_fetch_request_host(url);
-	if (!e->sent && (end == MW_END_NO_SOCKET || e->code == CURLE_COULDNT_CONNECT))
+	if (!e->sent && e->code == CURLE_COULDNT_CONNECT)
 		say_unconnected(e, host, text);
 	else
 		snprintf(text, MW_FETCH_END_TEXT, "%s%.*s%s%s%s", words[end][0], MW_FMT(host),

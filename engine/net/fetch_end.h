@@ -10,12 +10,11 @@
 #include <curl/curl.h>
 
 struct mw_fetch_end {
-	CURL *easy;
 	CURLcode code;
 	const char *why; /* libcurl's words; "" if it has none */
+	int os_error;    /* errno of what failed: socket() or connect(); 0: unknown */
 	bool sent;       /* a connection was there and the request was begun */
 	bool head_given; /* the reply's head has come */
-	int no_socket;   /* errno when there was no socket to be had, else 0 */
 };
 
 enum mw_exchange_end mw_fetch_end_of(const struct mw_fetch_end *e);

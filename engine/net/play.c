@@ -24,7 +24,7 @@ static const char *const words[] = {
     [MW_END_OK] = "",
     [MW_END_UNREACHABLE] = "the script refuses the connection",
     [MW_END_CONNECT_TIMEOUT] = "the script lets the connection time out",
-    [MW_END_NO_SOCKET] = "the script leaves no socket",
+    [MW_END_LOCAL] = "the script has this machine fail",
     [MW_END_NO_REPLY] = "the script closes the connection before it answers",
     [MW_END_CUT] = "the script cuts the connection inside the reply",
     [MW_END_MALFORMED] = "the script answers with what is not HTTP",
@@ -33,7 +33,7 @@ static const char *const words[] = {
 static bool has_head(const struct mw_play_script *script)
 {
 	return script->end != MW_END_UNREACHABLE && script->end != MW_END_CONNECT_TIMEOUT &&
-	       script->end != MW_END_NO_SOCKET && script->end != MW_END_NO_REPLY;
+	       script->end != MW_END_LOCAL && script->end != MW_END_NO_REPLY;
 }
 
 static void free_play(struct play *p)

@@ -23,7 +23,7 @@ struct mw_play_script {
 	const struct mw_play_piece *pieces;
 	size_t n_pieces;
 	uint32_t end_after_us;    /* after the last piece */
-	enum mw_exchange_end end; /* how it ends; UNREACHABLE, CONNECT_TIMEOUT and NO_REPLY mean no head */
+	enum mw_exchange_end end; /* how it ends; UNREACHABLE, CONNECT_TIMEOUT, LOCAL and NO_REPLY mean no head */
 };
 
 struct mw_exchange *mw_play_start(struct mw_env *env, const struct mw_play_script *script,

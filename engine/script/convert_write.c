@@ -56,15 +56,9 @@ static bool stop_at_member(struct writer *w, struct mw_str name)
 	return stop_at(w, MW_STR("."));
 }
 
-/* mw_buf_reserve without a call where there is room. */
-static inline bool has_room(struct mw_buf *b, size_t n)
-{
-	return (b->cap - b->n >= n && b->max - b->n >= n) || mw_buf_reserve(b, n);
-}
-
 static inline void put(struct writer *w, char c)
 {
-	if (has_room(w->out, 1))
+	if (mw_buf_reserve(w->out, 1))
 		w->out->p[w->out->n++] = c;
 }
 
@@ -73,7 +67,7 @@ static void put_string(struct writer *w, struct mw_str s)
 {
 	struct mw_buf *b = w->out;
 	const char *end = s.p + s.n;
-	if (mw_json_scan_plain(s.p, end) != end || !has_room(b, s.n + 2)) {
+	if (mw_json_scan_plain(s.p, end) != end || !mw_buf_reserve(b, s.n + 2)) {
 		mw_json_quote(b, s);
 		return;
 	}

@@ -13,7 +13,7 @@ enum {
 	PAUSE_SMALL = 200, /* per cent: collect again when the heap has doubled … */
 	PAUSE_LARGE =
 	    110, /* … but near the ceiling at once: LuaJIT has no collection in an emergency */
-	RELIEF_US = 1000000,
+	BYTES_PER_US = 32, /* of what is kept: collecting takes a tenth of the time at most */
 };
 
 struct mw_vm {
@@ -23,8 +23,7 @@ struct mw_vm {
 	void *inner_arg;
 	size_t used, cap;
 	int pause;
-	uint64_t relieved_at;
-	bool in_vain; /* … and most of it was no garbage */
+	uint64_t relieve_from; /* no sooner is all garbage collected again */
 };
 
 static void *count(void *arg, void *p, size_t old, size_t size)
@@ -96,9 +95,8 @@ void mw_vm_rest(struct mw_vm *vm)
 
 void mw_vm_relieve(struct mw_vm *vm, uint64_t now)
 {
-	if (vm->in_vain && now - vm->relieved_at < RELIEF_US)
+	if (now < vm->relieve_from)
 		return;
 	lua_gc(vm->L, LUA_GCCOLLECT, 0);
-	vm->relieved_at = now;
-	vm->in_vain = vm->used > vm->cap / 2;
+	vm->relieve_from = now + vm->used / BYTES_PER_US;
 }

@@ -247,8 +247,6 @@ void mw_price_cost(const struct mw_price *price, const struct mw_usage *u, struc
 	out->total = plus(plus(out->input, out->cached), plus(out->cache_write, out->output));
 }
 
-/* Python's repr: as a decimal from 0.0001 on, below that with an exponent of two digits. */
-/* Below 0.0001 Python writes an exponent. */
 static size_t write_tiny(uint64_t pico, char to[MW_PRICE_TEXT])
 {
 	char digits[MW_NUMBER_LONGEST];
@@ -267,6 +265,7 @@ static size_t write_tiny(uint64_t pico, char to[MW_PRICE_TEXT])
 	return at + 4;
 }
 
+/* Python's repr: as a decimal from 0.0001 on, below that with an exponent of two digits. */
 struct mw_str mw_price_text(int64_t pico, char to[MW_PRICE_TEXT])
 {
 	mw_require(pico >= 0);

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import select
+import signal
 import socket
 import struct
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from calls import check_broken, check_memory, check_whole, counts, stands_still, target
 from harness import (Http2Upstream, Upstream, anthropic, chunk, close, end, gemini, h2, head, model, openai, patience,
-                     reply, send, silence, until)
+                     reply, send, silence, until, wait, wait_for)
 from harness.upstream import Left, Line, Request, Step
 
 VENDORS = {"openai": (openai, "openai/o"), "anthropic": (anthropic, "anthropic/claude-x"),
@@ -99,12 +100,13 @@ def tunnel_to(up):
     return pump
 
 
-def test_a_proxy_of_the_environment_is_used(gateway, upstream):
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_used(gateway, upstream, name):
     proxy = upstream(openai.chat("by proxy"))
 
     class Elsewhere:
         url = "http://elsewhere.invalid:81"
-    answer = one(gateway, Elsewhere, env={"http_proxy": "http://me:secret@127.0.0.1:%d" % proxy.port}).chat()
+    answer = one(gateway, Elsewhere, env={name: "http://me:secret@127.0.0.1:%d" % proxy.port}).chat()
     assert answer.content == "by proxy"
     assert proxy.request.path == "http://elsewhere.invalid:81/v1/chat/completions"
     assert proxy.request.headers["proxy-authorization"].startswith("Basic ")
@@ -116,10 +118,11 @@ def test_a_proxy_is_passed_by_for_names_that_need_none(gateway, upstream, nobody
     assert one(gateway, up, env=env).chat().content == "direct"
 
 
-def test_a_tunnel_through_a_proxy_ends_at_the_provider(gateway, upstream, certificate):
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
+def test_a_tunnel_through_a_proxy_ends_at_the_provider(gateway, upstream, certificate, name):
     up = upstream(openai.chat("hello"), tls=certificate)
     proxy = upstream([tunnel_to(up)])
-    env = {"https_proxy": proxy.url, "SSL_CERT_FILE": certificate[0]}
+    env = {name: proxy.url, "SSL_CERT_FILE": certificate[0]}
     assert one(gateway, up, env=env).chat().content == "hello"
     assert (proxy.request.method, proxy.request.path) == ("CONNECT", "127.0.0.1:%d" % up.port)
     assert "authorization" not in proxy.request.headers, "the provider's key is not the proxy's business"
@@ -247,6 +250,27 @@ def test_who_leaves_ends_his_http2_stream_at_once_and_no_other(http2, trusting, 
     until(lambda: all(request.left_at for request in up.requests), 1, "all have left")
 
 
+def test_who_leaves_disturbs_nobody_whose_answer_comes_in_the_same_moment(http2, trusting):
+    turn = [threading.Event() for _ in range(6)]
+    up = http2(lambda request: [silence()] if b"wait" in request.body else
+               [wait_for(turn[int(request.json["seed"])]), *ANSWER])
+    gw = trusting(up)
+    for n, answer_now in enumerate(turn):
+        with gw.connect() as leaving, gw.connect() as staying:
+            leaving.request("POST", PATH, call("wait"))
+            up.wait_requests(2 * n + 1)
+            staying.request("POST", PATH, call("hi", seed=n))
+            up.wait_requests(2 * n + 2)
+            gw.process.send_signal(signal.SIGSTOP)
+            leaving.reset()
+            answer_now.set()
+            assert up.requests[-1].answered.wait(patience(5))
+            gw.process.send_signal(signal.SIGCONT)
+            assert staying.response().content == "hello"
+    until(lambda: all(request.left_at or request.answered.is_set() for request in up.requests), 5, "all have left")
+    assert up.connections == 1
+
+
 def test_an_http2_stream_that_takes_too_long_is_ended(http2, trusting):
     up = http2(as_asked)
     assert trusting(up, timeout=0.3).chat("wait").status == 504
@@ -313,6 +337,28 @@ def test_a_shared_connection_that_the_provider_ends_is_no_failed_attempt(http2, 
     for _ in range(3):
         assert gw.chat().content == "hello"
     assert (len(up.requests), up.connections) == (4, 2)
+    counts(gw, "moonweir_attempt_errors_total", 0)
+
+
+def test_a_shared_connection_that_breaks_late_is_a_failed_attempt(http2, trusting):
+    """By then the provider may have done the work, and is to be paid for it once."""
+    up = http2(lambda request: ANSWER if len(up.requests) == 1 else [wait(1500), close()])
+    gw = trusting(up)
+    assert gw.chat().content == "hello"
+    answer = gw.chat()
+    assert answer.status == 502 and "closed the connection" in answer.error["message"]
+    assert len(up.requests) == 2
+    counts(gw, "moonweir_attempt_errors_total", 1)
+
+
+@pytest.mark.parametrize("pooled, after_ms", [(False, 0), (False, 1500), (True, 0)],
+                         ids=["on its own connection", "there and late", "on a shared one"])
+def test_what_an_http2_provider_did_not_take_is_sent_again(http2, trusting, pooled, after_ms):
+    up = http2(lambda request: [wait(after_ms), h2.refuse(7)] if len(up.requests) == 1 + pooled else ANSWER)
+    gw = trusting(up)
+    for _ in range(1 + pooled):
+        assert gw.chat().content == "hello"
+    assert len(up.requests) == 2 + pooled
     counts(gw, "moonweir_attempt_errors_total", 0)
 
 

@@ -55,6 +55,7 @@ static void sends_what_it_was_told(void **state)
 	assert_false(has(head, "content-length"));
 	assert_false(has(head, "Transfer-Encoding"));
 	assert_false(has(head, "Expect"));
+	assert_false(has(head, "Accept"));
 	assert_false(has(head, "Encoding"));
 	assert_false(has(head, "close"));
 	assert_true(mw_str_is(mw_buf_str(&seen.body), "{\"model\":\"m\"}"));

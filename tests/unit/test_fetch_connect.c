@@ -145,7 +145,7 @@ static void having_no_file_descriptor_is_named(void **state)
 	start(&c);
 	run(f);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(c.end, MW_END_NO_SOCKET);
+	assert_int_equal(c.end, MW_END_LOCAL);
 	assert_non_null(strstr(c.text, "Too many open files"));
 	deinit(&c);
 }
