@@ -12,7 +12,4 @@
  * says why. */
 bool mw_admit_group(struct mw_walk *walk, struct mw_decision *d) MW_MUSTCHECK;
 
-/* Answers with d->text; the walk is at its end. */
-void mw_admit_answer(struct mw_walk *walk, const struct mw_decision *d);
-
 #endif

@@ -35,7 +35,7 @@ static uint64_t after(uint64_t now, uint64_t span)
  */
 static uint64_t next_deadline(const struct mw_walk *walk)
 {
-	uint64_t at = sooner(walk->total_by_us, walk->deadline_us);
+	uint64_t at = sooner(walk->total_by_us, walk->route.deadline_us);
 	at = sooner(at, walk->begin_by_us);
 	return walk->paused ? at : sooner(at, walk->first_by_us);
 }
@@ -327,10 +327,11 @@ static void begin(struct mw_walk *walk)
 	struct mw_call *call = &walk->call;
 	const struct mw_settings *s = call->settings;
 	const struct mw_target *t = walk->attempt.target;
-	const struct mw_plan_step *step = walk->plan_step;
+	const struct mw_plan_step *step = walk->route.step;
 	uint64_t now = now_of(walk);
-	uint64_t total = given(walk->timeout_us, t->timeout_us, s->timeout_us);
-	uint64_t gap = given(walk->stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us);
+	uint64_t total = given(walk->wish.timeout_us, t->timeout_us, s->timeout_us);
+	uint64_t gap =
+	    given(walk->wish.stream_timeout_us, t->stream_timeout_us, s->stream_timeout_us);
 	walk->sent_us = now;
 	walk->begin_by_us = after(now, s->first_byte_us);
 	walk->total_by_us = after(now, step->total_us ? step->total_us : total);

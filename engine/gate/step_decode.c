@@ -100,12 +100,12 @@ static void read_wishes(struct mw_walk *walk)
 	call->stream = call->kind == MW_KIND_CHAT && mw_json_true(call->members[MW_M_STREAM]);
 	call->include_usage =
 	    mw_json_true(mw_json_get(call->members[MW_M_STREAM_OPTIONS], MW_STR("include_usage")));
-	walk->num_retries =
+	walk->wish.num_retries =
 	    mw_json_i64(call->members[MW_M_NUM_RETRIES], &n) && n >= 0 && n <= 100 ? (int)n : -1;
-	walk->drop_params = mw_json_true(call->members[MW_M_DROP_PARAMS]);
-	walk->no_fallbacks = mw_json_true(call->members[MW_M_DISABLE_FALLBACKS]);
-	walk->timeout_us = seconds(call->members[MW_M_TIMEOUT]);
-	walk->stream_timeout_us = seconds(call->members[MW_M_STREAM_TIMEOUT]);
+	walk->wish.drop_params = mw_json_true(call->members[MW_M_DROP_PARAMS]);
+	walk->wish.no_fallbacks = mw_json_true(call->members[MW_M_DISABLE_FALLBACKS]);
+	walk->wish.timeout_us = seconds(call->members[MW_M_TIMEOUT]);
+	walk->wish.stream_timeout_us = seconds(call->members[MW_M_STREAM_TIMEOUT]);
 }
 
 /* As much of an unknown name as is given back: whole characters. */
@@ -143,12 +143,12 @@ static bool find_model(struct mw_walk *walk, struct mw_err *err)
 		    err, MW_ERR_BAD_REQUEST, "'model' is missing; GET /v1/models lists the names");
 		return blame(MW_M_MODEL, err);
 	}
-	if (mw_str_eq(name, walk->named))
+	if (mw_str_eq(name, walk->route.named))
 		return true;
-	walk->named = call->wanted = mw_arena_dup(call->arena, name);
+	walk->route.named = call->wanted = mw_arena_dup(call->arena, name);
 	if (!call->asked.p)
 		call->asked = call->wanted;
-	call->model = mw_settings_find(call->settings, name, &walk->only);
+	call->model = mw_settings_find(call->settings, name, &walk->route.only);
 	return call->model || mw_decode_no_model(call->settings, name, err);
 }
 

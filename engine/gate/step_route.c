@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "gate/admit.h"
+#include "gate/answer.h"
 #include "gate/decode.h"
 #include "gate/reply.h"
 #include "gate/steps.h"
@@ -15,7 +16,7 @@
 
 static bool serves(const struct mw_walk *walk, const struct mw_target *t)
 {
-	return (!walk->only || walk->only == t) &&
+	return (!walk->route.only || walk->route.only == t) &&
 	       (t->plays || t->addresses[walk->call.kind].url.p);
 }
 
@@ -42,7 +43,8 @@ static size_t collect(struct mw_walk *walk, uint64_t now, struct mw_candidate **
 	size_t n = 0;
 	for (size_t i = 0; i < m->n_targets; i++) {
 		const struct mw_target *t = m->targets[i];
-		if (!serves(walk, t) || t->order != walk->tier || mw_health_cooling(t->health, now))
+		if (!serves(walk, t) || t->order != walk->route.tier ||
+		    mw_health_cooling(t->health, now))
 			continue;
 		list[n].target = t;
 		mw_health_view(t->health, now, &list[n].live);
@@ -59,14 +61,14 @@ static void begin_fallbacks(struct mw_walk *walk)
 {
 	struct mw_call *call = &walk->call;
 	struct mw_json list = call->members[MW_M_FALLBACKS];
-	if (walk->no_fallbacks)
+	if (walk->wish.no_fallbacks)
 		return;
 	size_t n = list.kind == MW_JSON_ARRAY ? mw_json_count(list) : 0;
 	n = MW_MIN(n, (size_t)call->settings->max_fallbacks);
 	if (!n) {
-		walk->fallbacks = call->model->fallbacks;
-		walk->n_fallbacks =
-		    MW_MIN(call->model->n_fallbacks, (size_t)call->settings->max_fallbacks);
+		n = MW_MIN(call->model->n_fallbacks, (size_t)call->settings->max_fallbacks);
+		walk->route.fallbacks = call->model->fallbacks;
+		walk->route.n_fallbacks = n;
 		return;
 	}
 	struct mw_str *names = mw_arena_alloc(call->arena, n * sizeof(*names));
@@ -76,8 +78,8 @@ static void begin_fallbacks(struct mw_walk *walk)
 			item = mw_json_get(item, MW_STR("model"));
 		names[i] = mw_json_text(item, call->arena);
 	}
-	walk->fallbacks = names;
-	walk->n_fallbacks = n;
+	walk->route.fallbacks = names;
+	walk->route.n_fallbacks = n;
 }
 
 /* Hooks write into tags and headers that are there: from now on into copies of them. */
@@ -103,23 +105,24 @@ static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct m
 	struct mw_decision d;
 	struct mw_call before = walk->call;
 	struct mw_fault fault = walk->fault;
-	struct mw_str named = walk->named;
-	const struct mw_target *only_before = walk->only;
+	struct mw_str named = walk->route.named;
+	const struct mw_target *only_before = walk->route.only;
 	copy_notes(&walk->call);
 	walk->call.model = m;
 	walk->call.wanted = name;
-	walk->only = only;
+	walk->route.only = only;
 	if (mw_admit_group(walk, &d))
 		return true;
 	if (d.verdict == MW_ANSWER) {
-		mw_admit_answer(walk, &d);
+		walk->call.fallbacks++;
+		mw_answer_text(walk, &d);
 		return false;
 	}
 	mw_log(MW_LOG_INFO, "gate", "the fallback to %.*s is passed over: %.*s", MW_FMT(name),
 	    MW_FMT(walk->fault.message));
 	walk->call = before; /* nothing of what they set remains */
-	walk->named = named;
-	walk->only = only_before;
+	walk->route.named = named;
+	walk->route.only = only_before;
 	struct mw_err err;
 	mw_require(mw_decode_call(walk, &err));
 	walk->fault = fault;
@@ -130,11 +133,11 @@ static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct m
 static bool next_group(struct mw_walk *walk)
 {
 	struct mw_call *call = &walk->call;
-	while (walk->req && walk->next_fallback < walk->n_fallbacks) {
-		struct mw_str name = walk->fallbacks[walk->next_fallback++];
+	while (walk->req && walk->route.next_fallback < walk->route.n_fallbacks) {
+		struct mw_str name = walk->route.fallbacks[walk->route.next_fallback++];
 		const struct mw_target *only = NULL;
 		const struct mw_model *m = mw_settings_find(call->settings, name, &only);
-		if (!m || (m == call->model && only == walk->only))
+		if (!m || (m == call->model && only == walk->route.only))
 			continue;
 		if (!enter(walk, m, only, name))
 			continue;
@@ -142,7 +145,7 @@ static bool next_group(struct mw_walk *walk)
 		mw_metrics_add(
 		    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
 		call->fallbacks++;
-		walk->planned = false;
+		walk->route.planned = false;
 		return true;
 	}
 	return false;
@@ -204,33 +207,34 @@ static bool make_plan(struct mw_walk *walk, uint64_t now)
 	size_t n = collect(walk, now, &candidates);
 	if (n == 0)
 		return false;
-	walk->plan = (struct mw_plan){0};
-	mw_hook_route(mw_walk_policies(walk), &walk->call, candidates, n, &walk->plan);
-	walk->plan_at = walk->passed_over = walk->plan_attempts = 0;
-	memset(walk->ready_us, 0, sizeof(walk->ready_us));
-	walk->barred = 0;
-	walk->plan_us = now;
-	walk->planned = true;
-	walk->deadline_us = walk->plan.deadline_us ? now + walk->plan.deadline_us : 0;
-	walk->call.deadline_us = walk->deadline_us;
+	struct mw_route *route = &walk->route;
+	route->plan = (struct mw_plan){0};
+	mw_hook_route(mw_walk_policies(walk), &walk->call, candidates, n, &route->plan);
+	route->at = route->passed_over = route->attempts = 0;
+	memset(route->ready_us, 0, sizeof(route->ready_us));
+	route->barred = 0;
+	route->planned_us = now;
+	route->planned = true;
+	route->deadline_us = route->plan.deadline_us ? now + route->plan.deadline_us : 0;
+	walk->call.deadline_us = route->deadline_us;
 	return true;
 }
 
 enum mw_next mw_step_route(struct mw_walk *walk)
 {
 	uint64_t now = mw_env_now(walk->call.env);
-	if (!walk->call.attempts && !walk->fallbacks)
+	if (!walk->call.attempts && !walk->route.fallbacks)
 		begin_fallbacks(walk);
 	for (;;) {
-		long above = walk->planned ? walk->tier : (long)INT_MIN - 1;
+		long above = walk->route.planned ? walk->route.tier : (long)INT_MIN - 1;
 		int tier = 0;
 		if (next_tier(walk, now, above, &tier)) {
-			walk->tier = tier;
+			walk->route.tier = tier;
 			if (make_plan(walk, now))
 				return MW_STEP_GO;
 			continue;
 		}
-		if (!walk->planned && walk->fault.code == MW_ERR_NONE)
+		if (!walk->route.planned && walk->fault.code == MW_ERR_NONE)
 			no_target(walk, now);
 		if (!next_group(walk))
 			break;

@@ -13,12 +13,14 @@
 
 static unsigned attempts_of(const struct mw_walk *walk)
 {
-	if (walk->plan.attempts)
-		return walk->plan.attempts;
-	int retries = walk->num_retries >= 0 ? walk->num_retries
-	              : walk->plan.steps[0].target->num_retries >= 0
-	                  ? walk->plan.steps[0].target->num_retries
-	                  : walk->call.settings->num_retries;
+	const struct mw_plan *plan = &walk->route.plan;
+	if (plan->attempts)
+		return plan->attempts;
+	int retries = walk->wish.num_retries;
+	if (retries < 0)
+		retries = plan->steps[0].target->num_retries;
+	if (retries < 0)
+		retries = walk->call.settings->num_retries;
 	return (unsigned)retries + 1;
 }
 
@@ -27,13 +29,14 @@ static unsigned attempts_of(const struct mw_walk *walk)
  * it just did. */
 static const struct mw_plan_step *next_step(struct mw_walk *walk)
 {
+	struct mw_route *route = &walk->route;
 	uint64_t now = mw_env_now(walk->call.env);
-	if (walk->plan_attempts >= attempts_of(walk))
+	if (route->attempts >= attempts_of(walk))
 		return NULL;
-	while (walk->passed_over++ < walk->plan.n) {
-		size_t at = walk->plan_at++ % walk->plan.n;
-		const struct mw_plan_step *step = &walk->plan.steps[at];
-		if (!(walk->barred & 1u << at) && !mw_health_cooling(step->target->health, now))
+	while (route->passed_over++ < route->plan.n) {
+		size_t at = route->at++ % route->plan.n;
+		const struct mw_plan_step *step = &route->plan.steps[at];
+		if (!(route->barred & 1u << at) && !mw_health_cooling(step->target->health, now))
 			return step;
 	}
 	return NULL;
@@ -45,7 +48,7 @@ static const struct mw_plan_step *next_step(struct mw_walk *walk)
 static uint64_t asked_for(struct mw_walk *walk, const struct mw_plan_step *step)
 {
 	uint64_t now = mw_env_now(walk->call.env);
-	uint64_t ready = walk->ready_us[step - walk->plan.steps];
+	uint64_t ready = walk->route.ready_us[step - walk->route.plan.steps];
 	return ready > now ? ready - now : 0;
 }
 
@@ -53,13 +56,13 @@ static uint64_t asked_for(struct mw_walk *walk, const struct mw_plan_step *step)
  * exponential back-off with jitter. */
 static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *step)
 {
-	if (walk->retry_wait_us)
-		return walk->retry_wait_us;
+	if (walk->route.retry_wait_us)
+		return walk->route.retry_wait_us;
 	uint64_t pause = asked_for(walk, step);
 	if (walk->call.attempts == 0 || step->target != walk->attempt.target)
 		return MW_MAX(pause, step->wait_us);
 	if (!walk->attempt.retry_after_us) {
-		unsigned before = walk->plan_attempts ? walk->plan_attempts - 1 : 0;
+		unsigned before = walk->route.attempts ? walk->route.attempts - 1 : 0;
 		pause = 500000u << MW_MIN(before, 4u);
 		pause -= (uint64_t)((double)pause * 0.5 * mw_rng_unit(&walk->call.env->rng));
 	}
@@ -71,22 +74,22 @@ static uint64_t pause_before(struct mw_walk *walk, const struct mw_plan_step *st
 static bool too_long(const struct mw_walk *walk, uint64_t pause)
 {
 	uint64_t now = mw_env_now(walk->call.env);
-	bool fallback = walk->next_fallback < walk->n_fallbacks;
+	bool fallback = walk->route.next_fallback < walk->route.n_fallbacks;
 	return pause > 60000000 || (pause > 1000000 && fallback) ||
-	       (walk->deadline_us && now + pause >= walk->deadline_us);
+	       (walk->route.deadline_us && now + pause >= walk->route.deadline_us);
 }
 
 static void on_pause_over(void *arg)
 {
 	struct mw_walk *walk = arg;
-	walk->waited_us += mw_env_now(walk->call.env) - walk->pause_from_us;
+	walk->waited_us += mw_env_now(walk->call.env) - walk->route.pause_from_us;
 	mw_steps_run(walk);
 }
 
 static enum mw_next wait_for(struct mw_walk *walk, const struct mw_plan_step *step, uint64_t pause)
 {
-	walk->waiting = step;
-	walk->pause_from_us = mw_env_now(walk->call.env);
+	walk->route.waiting = step;
+	walk->route.pause_from_us = mw_env_now(walk->call.env);
 	mw_timer_init(&walk->timer, on_pause_over, walk);
 	mw_timer_set(walk->call.env, &walk->timer, pause);
 	return MW_STEP_WAIT;
@@ -108,7 +111,7 @@ static void describe(struct mw_walk *walk)
 	    .stream = call->stream,
 	    .include_usage = call->include_usage,
 	    .base64 = mw_json_is(call->members[MW_M_ENCODING_FORMAT], "base64"),
-	    .drop_params = t->drop_params || walk->drop_params,
+	    .drop_params = t->drop_params || walk->wish.drop_params,
 	    .arena = call->arena,
 	};
 	walk->pass = t->passthrough && !t->has_defaults && !t->plays && mw_pass_fits(call);
@@ -287,9 +290,9 @@ static bool prepare(struct mw_walk *walk, const struct mw_plan_step *step)
 	walk->attempt = (struct mw_attempt){
 	    .number = walk->call.attempts + 1,
 	    .target = step->target,
-	    .left_us = walk->deadline_us > now ? walk->deadline_us - now : 0,
+	    .left_us = walk->route.deadline_us > now ? walk->route.deadline_us - now : 0,
 	};
-	walk->plan_step = step;
+	walk->route.step = step;
 	walk->call.usage = (struct mw_usage){0};
 	walk->call.finish = MW_NOSTR;
 	describe(walk);
@@ -325,8 +328,8 @@ static enum mw_next give_up(struct mw_walk *walk)
 static enum mw_next send_now(struct mw_walk *walk)
 {
 	struct mw_arena *a = walk->call.arena;
-	walk->plan_attempts++;
-	walk->passed_over = 0;
+	walk->route.attempts++;
+	walk->route.passed_over = 0;
 	if (!walk->attempt.target->plays) {
 		struct mw_exchange_request *request = mw_arena_alloc(a, sizeof(*request));
 		fill_request(walk, request);
@@ -343,13 +346,13 @@ static enum mw_next send_now(struct mw_walk *walk)
 enum mw_next mw_step_send(struct mw_walk *walk)
 {
 	for (;;) {
-		const struct mw_plan_step *step = walk->waiting;
-		walk->waiting = NULL;
+		const struct mw_plan_step *step = walk->route.waiting;
+		walk->route.waiting = NULL;
 		if (!step) {
 			/* where a hook wants the same target again, that it cools is its own affair */
-			step = walk->retry_wait_us ? walk->plan_step : next_step(walk);
+			step = walk->route.retry_wait_us ? walk->route.step : next_step(walk);
 			uint64_t pause = step ? pause_before(walk, step) : 0;
-			walk->retry_wait_us = 0;
+			walk->route.retry_wait_us = 0;
 			if (!step || too_long(walk, pause))
 				return MW_STEP_BACK;
 			if (pause)

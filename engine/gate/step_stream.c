@@ -38,9 +38,9 @@ static enum judgement judge(const struct mw_walk *walk)
 static void note_wish(struct mw_walk *walk)
 {
 	uint64_t wish = walk->attempt.retry_after_us, now = mw_env_now(walk->call.env);
-	for (size_t i = 0; wish && i < walk->plan.n; i++)
-		if (walk->plan.steps[i].target == walk->attempt.target)
-			walk->ready_us[i] = now + wish;
+	for (size_t i = 0; wish && i < walk->route.plan.n; i++)
+		if (walk->route.plan.steps[i].target == walk->attempt.target)
+			walk->route.ready_us[i] = now + wish;
 }
 
 static enum mw_next go_on(struct mw_walk *walk)
@@ -98,8 +98,8 @@ static enum mw_next retry(struct mw_walk *walk, uint64_t wait_us)
 	enum { MOST_ATTEMPTS = 100 };
 	if (walk->call.attempts >= MOST_ATTEMPTS)
 		return by_default(walk);
-	walk->retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
-	walk->plan_attempts--;
+	walk->route.retry_wait_us = MW_MAX(wait_us, (uint64_t)1);
+	walk->route.attempts--;
 	return go_on_without(walk);
 }
 

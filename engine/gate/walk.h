@@ -46,6 +46,36 @@ struct mw_reader {
 	size_t held; /* at the end of out: a finish that waits, as more of its choice may follow */
 };
 
+/* What the client's body asks of the gateway itself, for this call. */
+struct mw_wish {
+	int num_retries;                        /* -1: as the settings say */
+	uint64_t timeout_us, stream_timeout_us; /* 0: as the settings say */
+	bool drop_params, no_fallbacks;
+};
+
+/* Where the call stands in its routing: in which group, in which tier of `order` in it, how far in the
+ * plan for that. */
+struct mw_route {
+	struct mw_str named; /* the model that the body names, as it was last looked up */
+	const struct mw_target *only; /* the client named one deployment */
+	const struct mw_str *fallbacks; /* groups to go on with: the client's list, else the model's */
+	size_t n_fallbacks, next_fallback;
+	bool planned; /* a plan has been made for the present group */
+	int tier;     /* that the present plan is for */
+	struct mw_plan plan;
+	uint64_t planned_us;            /* when it was made */
+	size_t at;                      /* steps of this plan looked at so far */
+	unsigned attempts;              /* made by this plan */
+	size_t passed_over;             /* steps in a row that came to no attempt */
+	uint64_t ready_us[MW_PLAN_MAX]; /* per step: its provider asked for no call before then; 0: it did not */
+	uint32_t barred; /* steps whose target refused our key or knows no such model */
+	const struct mw_plan_step *step;    /* of the present attempt */
+	const struct mw_plan_step *waiting; /* a pause before this step is running */
+	uint64_t pause_from_us;             /* since when */
+	uint64_t retry_wait_us; /* hook result asked for this pause before the next attempt */
+	uint64_t deadline_us;   /* of all attempts; env's now; 0: none */
+};
+
 struct mw_walk {
 	struct mw_call call;
 	struct mw_list node; /* on the worker's list of walks */
@@ -54,28 +84,8 @@ struct mw_walk {
 	struct mw_http_req *req;    /* NULL once the answer is finished or the client gone */
 	enum mw_step step;
 	bool running; /* the driver is on the stack */
-	/* routing: which group, and which tier of `order` in it, the plan is for */
-	struct mw_str named; /* the model that the body names, as it was last looked up */
-	const struct mw_target *only; /* the client named one deployment */
-	const struct mw_str *fallbacks; /* groups to go on with: the client's list, else the model's */
-	size_t n_fallbacks, next_fallback;
-	bool planned; /* a plan has been made for the present group */
-	int tier;     /* of `order` that the present plan is for */
-	struct mw_plan plan;
-	size_t plan_at;                       /* steps of this plan looked at so far */
-	unsigned plan_attempts;               /* made by this plan */
-	size_t passed_over;                   /* steps in a row that came to no attempt */
-	uint64_t ready_us[MW_PLAN_MAX]; /* per step: its provider asked for no call before then; 0: it did not */
-	const struct mw_plan_step *plan_step; /* of the present attempt */
-	uint32_t barred; /* steps of the plan whose target refused our key or knows no such model */
-	const struct mw_plan_step *waiting; /* a pause before this step is running */
-	uint64_t pause_from_us;             /* since when */
-	uint64_t retry_wait_us; /* hook result asked for this pause before the next attempt */
-	uint64_t plan_us;       /* when it was made */
-	uint64_t deadline_us;   /* env's now; 0: none */
-	int num_retries;        /* for this call; -1: as the settings say */
-	uint64_t timeout_us, stream_timeout_us; /* the client's own wish; 0: none */
-	bool drop_params, no_fallbacks;         /* likewise the client's wish */
+	struct mw_wish wish;
+	struct mw_route route;
 	struct mw_str
 	    body; /* call.body without the members that are ours; {NULL,0}: not made yet */
 	/* the present attempt */
@@ -109,9 +119,9 @@ void mw_walk_end(struct mw_walk *walk);
 /* For the rest of this plan, the target of the present attempt cannot do better than it just did. */
 static inline void mw_walk_bar(struct mw_walk *walk)
 {
-	for (size_t i = 0; i < walk->plan.n; i++)
-		if (walk->plan.steps[i].target == walk->attempt.target)
-			walk->barred |= 1u << i;
+	for (size_t i = 0; i < walk->route.plan.n; i++)
+		if (walk->route.plan.steps[i].target == walk->attempt.target)
+			walk->route.barred |= 1u << i;
 }
 
 static inline struct mw_policies *mw_walk_policies(struct mw_walk *walk)

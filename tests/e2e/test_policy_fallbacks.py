@@ -83,4 +83,5 @@ def test_a_policy_of_the_fallback_may_answer(falling_back, streamed):
         assert gw.chat().content == "from other"
     assert not other.requests
     line = gw.wait_log("id=.* status=200.*").group()
+    assert "fallbacks=1" in line
     assert "error=" not in line, "what failed before is not the call's end"

@@ -157,7 +157,7 @@ def test_check_names_the_policies(tmp_path):
                                           "policies:\n  - path: mine.lua\n")
     code, out, err = run("--check", "--config", str(tmp_path / "config.yaml"))
     assert code == 0, err
-    assert re.search(r"1 models, 1 targets\. Policies, in order: mine@[0-9a-f]{7}, simple-shuffle@[0-9a-f]{7}\.", out), out
+    assert re.search(r"1 model, 1 target\. Policies, in order: mine@[0-9a-f]{7}, simple-shuffle@[0-9a-f]{7}\.", out), out
 
 
 def test_prompts_and_keys_do_not_get_into_the_log_by_a_fault(ruled):
