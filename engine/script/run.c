@@ -203,7 +203,6 @@ static void say_memory(struct mw_run *run)
 	    "variables that outlive a call",
 	    run->policy->source->files[0].path.p ? run->policy->source->files[0].path.p : "",
 	    MW_CODE_MEMORY, all->bundle->settings->policy_memory >> 20);
-	mw_vm_relieve(all->vm, mw_run_now(run));
 }
 
 /* "file:line: MWnnn" of the present error. */
@@ -314,5 +313,7 @@ bool mw_run_finish(struct mw_run *run, int nargs, void (*after)(lua_State *L, st
 	if (status != 0)
 		fail(run, status);
 	mw_vm_rest(all->vm);
+	if (mw_vm_is_crowded(all->vm)) /* whether it ran out of memory or of time */
+		mw_vm_relieve(all->vm, mw_run_now(run));
 	return status == 0;
 }

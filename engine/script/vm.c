@@ -13,7 +13,8 @@ enum {
 	PAUSE_SMALL = 200, /* per cent: collect again when the heap has doubled … */
 	PAUSE_LARGE =
 	    110, /* … but near the ceiling at once: LuaJIT has no collection in an emergency */
-	BYTES_PER_US = 32, /* of what is kept: collecting takes a tenth of the time at most */
+	BYTES_PER_US =
+	    16, /* of what is kept: full collections take a twentieth of the time at most */
 };
 
 struct mw_vm {
@@ -93,10 +94,17 @@ void mw_vm_rest(struct mw_vm *vm)
 		set_pause(vm, pause);
 }
 
+bool mw_vm_is_crowded(const struct mw_vm *vm)
+{
+	return vm->used > vm->cap - vm->cap / 4;
+}
+
 void mw_vm_relieve(struct mw_vm *vm, uint64_t now)
 {
 	if (now < vm->relieve_from)
 		return;
 	lua_gc(vm->L, LUA_GCCOLLECT, 0);
-	vm->relieve_from = now + vm->used / BYTES_PER_US;
+	vm->relieve_from = now;
+	if (vm->used > vm->cap / 4)
+		vm->relieve_from += vm->used / BYTES_PER_US;
 }
