@@ -97,6 +97,14 @@ static void copy_notes(struct mw_call *call)
 	}
 }
 
+static void note_fallback(struct mw_walk *walk)
+{
+	const struct mw_target *last = walk->call.target;
+	mw_metrics_add(
+	    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
+	walk->call.fallbacks++;
+}
+
 /* The policies of the fallback group are asked too. What failed before is more worth telling than that
  * they refuse. False: the call stays with the group before, or (walk->req is NULL) has been answered. */
 static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct mw_target *only,
@@ -114,7 +122,7 @@ static bool enter(struct mw_walk *walk, const struct mw_model *m, const struct m
 	if (mw_admit_group(walk, &d))
 		return true;
 	if (d.verdict == MW_ANSWER) {
-		walk->call.fallbacks++;
+		note_fallback(walk);
 		mw_answer_text(walk, &d);
 		return false;
 	}
@@ -141,10 +149,7 @@ static bool next_group(struct mw_walk *walk)
 			continue;
 		if (!enter(walk, m, only, name))
 			continue;
-		const struct mw_target *last = call->target;
-		mw_metrics_add(
-		    mw_worker_cells(walk->worker), MW_METRIC_FALLBACKS, last ? last->series : 0, 1);
-		call->fallbacks++;
+		note_fallback(walk);
 		walk->route.planned = false;
 		return true;
 	}
@@ -213,7 +218,6 @@ static bool make_plan(struct mw_walk *walk, uint64_t now)
 	route->at = route->passed_over = route->attempts = 0;
 	memset(route->ready_us, 0, sizeof(route->ready_us));
 	route->barred = 0;
-	route->planned_us = now;
 	route->planned = true;
 	route->deadline_us = route->plan.deadline_us ? now + route->plan.deadline_us : 0;
 	walk->call.deadline_us = route->deadline_us;

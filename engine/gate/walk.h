@@ -63,7 +63,6 @@ struct mw_route {
 	bool planned; /* a plan has been made for the present group */
 	int tier;     /* that the present plan is for */
 	struct mw_plan plan;
-	uint64_t planned_us;            /* when it was made */
 	size_t at;                      /* steps of this plan looked at so far */
 	unsigned attempts;              /* made by this plan */
 	size_t passed_over;             /* steps in a row that came to no attempt */

@@ -14,6 +14,7 @@
 #include "net/multi.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 enum {
 	SPARES = 256,           /* idle handles that are kept */
@@ -43,6 +44,8 @@ struct fetch {
 	bool with_curl; /* added to libcurl's multi handle */
 	bool sent;      /* a connection was there and the request was begun */
 	bool opened;    /* a connection of its own; none from the pool, that may be stale */
+	bool ipv6;      /* … or tried to, by IPv6 */
+	bool old_words; /* `why` is about a connection before: libcurl writes it once */
 	bool repeated;  /* by us, on a connection of its own */
 	bool head_given;
 	bool paused;    /* by the caller */
@@ -164,11 +167,12 @@ static bool is_late(const struct fetch *x)
 	return x->sent_at && mw_loop_now(x->m->loop) - x->sent_at > STALE_US;
 }
 
-/* Libcurl may be about to send the request again because a pooled connection broke. (What it repeats on
- * a new connection, the server has said that it did not take.) */
+/* Libcurl may be about to send the request again. On a connection that it has opened itself it does so
+ * where an HTTP/2 server has refused the stream, of which it says nothing, but also where the connection
+ * broke after others had joined, of which it does. */
 static bool refuse_late(struct fetch *x)
 {
-	if (!x->opened && is_late(x))
+	if (is_late(x) && (!x->opened || x->why[0]))
 		give_up(x, MW_END_NO_REPLY,
 		    "the connection broke before an answer came; the request may have arrived");
 	return x->faulty;
@@ -209,6 +213,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	if (refuse_late(x))
 		return CURL_SOCKET_BAD;
 	x->opened = true;
+	x->ipv6 |= address->family == AF_INET6;
+	x->old_words |= x->why[0] != '\0';
 	x->sent = false; /* the pooled connection that it was sent on may have been dead */
 	start_connecting(x);
 	int fd = mw_multi_open_socket(x->m, address, !mw_fetch_request_tls(&x->told));
@@ -230,8 +236,10 @@ static struct mw_fetch_end account(const struct fetch *x)
 	long number = x->no_socket;
 	if (x->code == CURLE_COULDNT_CONNECT && !number)
 		curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
+	if (number == EADDRNOTAVAIL && x->ipv6)
+		number = 0; /* which may only say that there is no IPv6 here */
 	return (struct mw_fetch_end){.code = x->code,
-	    .why = x->why,
+	    .why = x->old_words ? curl_easy_strerror(x->code) : x->why,
 	    .os_error = (int)number,
 	    .sent = x->sent,
 	    .head_given = x->head_given};
@@ -290,7 +298,7 @@ static void repeat(struct fetch *x)
 {
 	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
 	x->repeated = true;
-	x->sent = x->opened = x->stopped = false;
+	x->sent = x->opened = x->ipv6 = x->old_words = x->stopped = false;
 	x->sent_at = 0;
 	mw_list_del(&x->resume_link);
 	x->why[0] = '\0';
@@ -438,7 +446,8 @@ static struct fetch *take_fetch(struct mw_multi *m)
 	m->n_spare--;
 	if (x->repeated)
 		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
-	x->with_curl = x->sent = x->opened = x->repeated = x->head_given = false;
+	x->with_curl = x->sent = x->opened = x->ipv6 = x->old_words = x->repeated = x->head_given =
+	    false;
 	x->paused = x->stopped = x->cancelled = x->faulty = false;
 	x->head_bytes = 0;
 	x->sent_at = 0;

@@ -23,15 +23,15 @@ struct mw_multi *mw_multi_new(struct mw_loop *loop);
 /* Cancels what is under way, without callbacks. Not from inside a callback. Takes NULL. */
 void mw_multi_free(struct mw_multi *m);
 
-/* Starts an exchange. What is added: Host and Content-Length. Content-Length, Transfer-Encoding, Connection, Expect and Accept-Encoding among
- * `headers` are left out: they are the transport's. Expect and Accept-Encoding are never sent; a reply
- * that is coded all the same is decoded.
+/* Starts an exchange. What is added: Host and Content-Length. Content-Length, Transfer-Encoding,
+ * Connection, Expect and Accept-Encoding among `headers` are left out: they are the transport's. Expect
+ * and Accept-Encoding are never sent; a reply that is coded all the same is decoded.
  *
  * - connect_ms counts from here until the request can be sent, waiting for a shared HTTP/2
  *   connection included; 0 means 300 s. All other clocks are the caller's.
  * - A pooled or shared connection that ends before a byte of the reply has come is replaced and the
  *   request sent again without a word, within a second: later it may have arrived, and that is
- *   NO_REPLY.
+ *   NO_REPLY. What an HTTP/2 server refuses on a new connection is sent again at any time.
  * - A pause holds an HTTP/1.1 server back when the sockets' buffers are full; an HTTP/2 server may
  *   send 32 MiB into our memory first.
  * - A head beyond MW_MAX_HEAD or MW_MAX_HEADERS, or a change of protocol, is MALFORMED. Trailers

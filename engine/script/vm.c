@@ -10,11 +10,12 @@
 #include <luajit.h>
 
 enum {
-	PAUSE_SMALL = 200, /* per cent: collect again when the heap has doubled … */
-	PAUSE_LARGE =
-	    110, /* … but near the ceiling at once: LuaJIT has no collection in an emergency */
-	BYTES_PER_US =
-	    16, /* of what is kept: full collections take a twentieth of the time at most */
+	/* per cent: collect again when the heap has doubled … */
+	PAUSE_SMALL = 200,
+	/* … but near the ceiling at once: LuaJIT has no collection in an emergency */
+	PAUSE_LARGE = 110,
+	/* of what is kept: to look at it all takes a twentieth of the time at most */
+	BYTES_PER_US = 16,
 };
 
 struct mw_vm {

@@ -109,3 +109,14 @@ def policy(hooks, kind="rewrite", name="mine", params=""):
     """The text of a policy; its hooks begin in line 2."""
     manifest = '{ name = "%s", api = 1, kind = "%s", summary = "For a test.", params = { %s } }' % (name, kind, params)
     return "local P = mw.policy %s\n%s\nreturn P\n" % (manifest, hooks.strip("\n"))
+
+
+def call(text, **members):
+    return {"model": "m", "messages": [{"role": "user", "content": text}], **members}
+
+
+def one(gateway, up, env=None, **settings):
+    """One model with one target, tried once, by one worker: connections can be counted."""
+    return gateway({"model_list": [target("a", up)],
+                    "router_settings": {"num_retries": 0, "disable_cooldowns": True, **settings}},
+                   args=["--workers", "1"], env=env)

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from calls import target
+from calls import counts, target
 from harness import anthropic, model, openai, reply, silence
 from harness.gateway import ROOT
 from harness.wire import request_bytes
@@ -123,6 +123,9 @@ def test_what_this_machine_lacks_is_no_failure_of_the_target(gateway, upstream, 
         answer = wire.response()
         assert (answer.status, answer.error["type"]) == (listed()["LOCAL"], "api_error")
         resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, limits)
+        counts(gw, "moonweir_attempt_errors_total", 0)
+        counts(gw, "moonweir_cooldowns_total", 0)
+        if "127" not in where:                            # a test asks no name server
+            return
         wire.request("POST", PATH, CHAT)
-        answer = wire.response()
-        assert answer.content == "hello" if "127" in where else answer.status == 502, "it does not cool down"
+        assert wire.response().content == "hello"

@@ -84,4 +84,5 @@ def test_a_policy_of_the_fallback_may_answer(falling_back, streamed):
     assert not other.requests
     line = gw.wait_log("id=.* status=200.*").group()
     assert "fallbacks=1" in line
+    assert gw.metric("moonweir_fallbacks_total") == 1
     assert "error=" not in line, "what failed before is not the call's end"
