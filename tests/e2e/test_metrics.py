@@ -98,8 +98,8 @@ def test_the_first_token_and_the_whole_call_are_timed_apart(gateway, upstream):
     gw.stream_events()
     counts(gw, "moonweir_call_seconds_count", 1, model="m")
     first, whole = (gw.metric("moonweir_%s_seconds_sum" % name, model="m") for name in ("first_token", "call"))
-    assert 0.15 <= first <= whole - 0.25
-    assert gw.metric("moonweir_overhead_seconds_sum", model="m") < whole - 0.4
+    assert 0.15 <= first <= whole - 0.2, "less what the first was late and the end was not"
+    assert gw.metric("moonweir_overhead_seconds_sum", model="m") < whole / 2
 
 
 def test_what_an_exchange_lasts_beyond_its_stream_is_not_taken_for_the_answer(gateway, upstream):
