@@ -97,7 +97,7 @@ void mw_vm_rest(struct mw_vm *vm)
 
 bool mw_vm_is_crowded(const struct mw_vm *vm)
 {
-	return vm->used > vm->cap - vm->cap / 4;
+	return vm->used > vm->cap / 2;
 }
 
 void mw_vm_relieve(struct mw_vm *vm, uint64_t now)

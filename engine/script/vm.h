@@ -22,7 +22,7 @@ size_t mw_vm_used(const struct mw_vm *vm); /* bytes held now, garbage included *
 /* After each run: keeps the collector ahead of the ceiling. Cheap. */
 void mw_vm_rest(struct mw_vm *vm);
 
-/* Is most of the ceiling taken, by garbage perhaps that the next run would stumble over? */
+/* Is less than half of the ceiling free for the next run, perhaps because of garbage? */
 bool mw_vm_is_crowded(const struct mw_vm *vm);
 
 /* Collects all garbage. `now` in microseconds: the more is kept, and has to be looked at each time, the

@@ -363,6 +363,28 @@ static void memory_that_a_failed_hook_took_is_free_again(void **state)
 	world_free(w);
 }
 
+/* … and so is what a hook that did nothing wrong has let lie. */
+static void garbage_of_one_hook_is_no_lack_of_memory_for_the_next(void **state)
+{
+	(void)state;
+	struct world *w =
+	    world_with(WORLD_HEAD("observe") "function P.complete(req) local s = {} "
+					     "for i = 1, 100 do s[i] = ('x'):rep(100000) .. i end "
+					     "req:tag('fine', 'yes') end" WORLD_TAIL);
+	/* 10 MB each of the 16 that are allowed; a long body, so that there is time for them */
+	enum { BODY = 4 << 20 };
+	char *body = mw_mem_zalloc(BODY + 1);
+	memset(body, ' ', BODY);
+	memcpy(body, "{\"model\":\"gpt\"}", strlen("{\"model\":\"gpt\"}"));
+	for (int i = 0; i < 3; i++) {
+		world_call(w, body);
+		mw_hook_complete(w->policies, &w->call);
+		assert_non_null(w->call.tags);
+	}
+	mw_mem_free(body);
+	world_free(w);
+}
+
 static void a_policy_that_hoards_fails_and_the_others_work(void **state)
 {
 	(void)state;
@@ -399,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(a_watchdog_that_slept_wakes_up),
 	    cmocka_unit_test(each_worker_is_stopped_for_itself),
 	    cmocka_unit_test(memory_that_a_failed_hook_took_is_free_again),
+	    cmocka_unit_test(garbage_of_one_hook_is_no_lack_of_memory_for_the_next),
 	    cmocka_unit_test(a_policy_that_hoards_fails_and_the_others_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
