@@ -194,7 +194,7 @@ def test_a_slow_client_does_not_use_up_the_streams_time(gateway, upstream):
     events = wire.events()
     next(events)
     began = time.monotonic()
-    until(lambda: time.monotonic() - began > patience(0.8))         # nothing to wait for: the time itself is the condition
+    until(lambda: time.monotonic() - began > patience(0.8))   # nothing to wait for: the time itself is the condition
     assert list(events)[-1].data == "[DONE]"
     wire.close()
 

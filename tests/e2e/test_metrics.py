@@ -92,14 +92,19 @@ def test_calls_are_counted_by_the_status_that_the_client_got(gateway, upstream):
 
 
 def test_the_first_token_and_the_whole_call_are_timed_apart(gateway, upstream):
+    seen = threading.Event()
     up = upstream(stream(event(openai.chunk({"role": "assistant", "content": ""})), wait(150), *openai.events("a")[1:2],
-                         wait(250), *openai.events("a")[2:]))
+                         wait_for(seen), wait(250), *openai.events("a")[2:]))
     gw = gateway({"model_list": [model("m", up)]})
-    gw.stream_events()
+    with gw.stream() as wire:
+        events = wire.events(wire.answer)
+        next(events)
+        seen.set()                                        # only from here on does the rest take its time
+        list(events)
     counts(gw, "moonweir_call_seconds_count", 1, model="m")
     first, whole = (gw.metric("moonweir_%s_seconds_sum" % name, model="m") for name in ("first_token", "call"))
-    assert 0.15 <= first <= whole - 0.2, "less what the first was late and the end was not"
-    assert gw.metric("moonweir_overhead_seconds_sum", model="m") < whole / 2
+    assert 0.15 <= first <= whole - 0.25
+    assert gw.metric("moonweir_overhead_seconds_sum", model="m") < whole - 0.4
 
 
 def test_what_an_exchange_lasts_beyond_its_stream_is_not_taken_for_the_answer(gateway, upstream):

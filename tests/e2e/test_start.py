@@ -295,13 +295,16 @@ def test_it_does_not_wait_for_ever_for_calls_to_end(gateway, upstream):
 def test_a_second_signal_ends_the_calls_too(tmp_path, upstream):
     up = upstream([silence()])
     gw = Gateway({"model_list": [model("m", up)]}, folder=str(tmp_path))
-    with gw.connect() as wire:
-        wire.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
-        up.wait_requests(1)
-        gw.terminate()
-        gw.wait_log("calls that still run: 1, for 600 s at most; a second signal ends them now")
-        gw.terminate()
-        assert gw.wait_exit(2) == 130
+    try:
+        with gw.connect() as wire:
+            wire.request("POST", "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+            up.wait_requests(1)
+            gw.terminate()
+            gw.wait_log("calls that still run: 1, for 600 s at most; a second signal ends them now")
+            gw.terminate()
+            assert gw.wait_exit(2) == 130
+    finally:
+        gw.kill()
 
 
 def test_a_hangup_while_it_leaves_cuts_nothing(gateway, upstream):
