@@ -18,6 +18,11 @@ bool mw_str_starts(struct mw_str s, struct mw_str prefix)
 	return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
+bool mw_str_istarts(struct mw_str s, struct mw_str prefix)
+{
+	return s.n >= prefix.n && mw_str_ieq(mw_strn(s.p, prefix.n), prefix);
+}
+
 bool mw_str_ends(struct mw_str s, struct mw_str suffix)
 {
 	return s.n >= suffix.n &&

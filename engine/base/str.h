@@ -42,6 +42,7 @@ static inline bool mw_str_is(struct mw_str a, const char *z)
 
 bool mw_str_ieq(struct mw_str a, struct mw_str b); /* ASCII letters without regard to case */
 bool mw_str_starts(struct mw_str s, struct mw_str prefix);
+bool mw_str_istarts(struct mw_str s, struct mw_str prefix); /* likewise */
 bool mw_str_ends(struct mw_str s, struct mw_str suffix);
 int mw_str_cmp(struct mw_str a, struct mw_str b); /* as memcmp, shorter first */
 

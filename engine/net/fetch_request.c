@@ -171,11 +171,6 @@ struct mw_str mw_fetch_request_host(struct mw_str url)
 	return host;
 }
 
-static bool has_scheme(struct mw_str url, struct mw_str scheme)
-{
-	return url.n > scheme.n && mw_str_ieq(mw_strn(url.p, scheme.n), scheme);
-}
-
 /* Libcurl parses a URL anew for each transfer unless it is also given it in parts. */
 static bool parse_url(
     struct mw_fetch_request *told, CURL *easy, struct mw_str url, struct mw_err *err)
@@ -200,8 +195,8 @@ static bool set_url(
 {
 	if (told->url.n == url.n + 1 && memcmp(told->url.p, url.p, url.n) == 0)
 		return true;
-	bool tls = has_scheme(url, MW_STR("https://"));
-	if (!tls && !has_scheme(url, MW_STR("http://")))
+	bool tls = mw_str_istarts(url, MW_STR("https://"));
+	if (!tls && !mw_str_istarts(url, MW_STR("http://")))
 		return mw_err_set(err, MW_ERR_UPSTREAM_UNREACHABLE,
 		    "the address does not begin with http:// or https://");
 	if (url.n >= MAX_URL || memchr(url.p, '\0', url.n))

@@ -154,7 +154,7 @@ static bool cut_authority(struct mw_str *target)
 	static const struct mw_str schemes[] = {{"http://", 7}, {"https://", 8}};
 	for (size_t i = 0; i < MW_LEN(schemes); i++) {
 		size_t n = schemes[i].n;
-		if (target->n < n || !mw_str_ieq(mw_strn(target->p, n), schemes[i]))
+		if (!mw_str_istarts(*target, schemes[i]))
 			continue;
 		struct mw_str rest = mw_strn(target->p + n, target->n - n);
 		size_t end = MW_MIN(mw_str_find(rest, '/'), mw_str_find(rest, '?'));

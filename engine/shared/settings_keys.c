@@ -210,15 +210,10 @@ static bool switch_of(const struct mw_yaml *node, bool *out)
 /* An empty one counts as not given; blanks around it do not count. */
 static bool is_address(struct mw_str text)
 {
-	static const char *const schemes[] = {"http://", "https://"};
 	while (text.n && text.p[0] == ' ')
 		text = mw_strn(text.p + 1, text.n - 1);
-	for (size_t i = 0; i < MW_LEN(schemes); i++) {
-		size_t n = strlen(schemes[i]);
-		if (text.n > n && mw_str_ieq(mw_strn(text.p, n), mw_str(schemes[i])))
-			return true;
-	}
-	return !text.n;
+	return !text.n || (mw_str_istarts(text, MW_STR("http://")) && text.n > 7) ||
+	       (mw_str_istarts(text, MW_STR("https://")) && text.n > 8);
 }
 
 static bool fits(const struct key *k, const struct mw_yaml *node)
