@@ -14,7 +14,7 @@
 #include "net/multi.h"
 
 #include <errno.h>
-#include <sys/socket.h>
+#include <netinet/in.h>
 
 enum {
 	SPARES = 256,           /* idle handles that are kept */
@@ -36,8 +36,8 @@ struct fetch {
 	struct mw_str url;
 	uint32_t connect_ms;
 	uint64_t connect_by;
-	uint64_t sent_at; /* when the request was first begun; 0: not yet */
-	char remote[46];  /* the connection that it was sent on */
+	uint64_t sent_at;              /* when the request was first begun; 0: not yet */
+	char remote[INET6_ADDRSTRLEN]; /* the connection that it was sent on */
 	int remote_port, local_port;
 	int no_socket; /* errno when there was none to be had */
 
@@ -67,14 +67,20 @@ static struct fetch *fetch_of(struct mw_exchange *x)
 	return mw_container_of(x, struct fetch, base);
 }
 
+/* Cuts what does not fit. */
+static void copy_text(char *to, size_t room, const char *from)
+{
+	size_t n = MW_MIN(strlen(from), room - 1);
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
 /* Ends the exchange from our side; 0 is what libcurl's callbacks return to stop a transfer. */
 static size_t give_up(struct fetch *x, enum mw_exchange_end end, const char *text)
 {
 	x->faulty = true;
 	x->fault = end;
-	size_t n = MW_MIN(strlen(text), sizeof(x->text) - 1);
-	memcpy(x->text, text, n);
-	x->text[n] = '\0';
+	copy_text(x->text, sizeof(x->text), text);
 	return 0;
 }
 
@@ -189,7 +195,7 @@ static int on_connected(void *arg, char *remote, char *local, int remote_port, i
 	if (!x->sent_at)
 		x->sent_at = mw_loop_now(x->m->loop);
 	x->told.given = 0; /* libcurl has it read anew only if some of it was sent */
-	memcpy(x->remote, remote, MW_MIN(strlen(remote), sizeof(x->remote) - 1) + 1);
+	copy_text(x->remote, sizeof(x->remote), remote);
 	x->remote_port = remote_port;
 	x->local_port = local_port;
 	mw_list_del(&x->connect_link);
@@ -236,11 +242,10 @@ static struct mw_fetch_end account(const struct fetch *x)
 	long number = x->no_socket;
 	if (x->code == CURLE_COULDNT_CONNECT && !number)
 		curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number);
-	if (number == EADDRNOTAVAIL && x->ipv6)
-		number = 0; /* which may only say that there is no IPv6 here */
 	return (struct mw_fetch_end){.code = x->code,
 	    .why = x->old_words ? curl_easy_strerror(x->code) : x->why,
 	    .os_error = (int)number,
+	    .ipv6 = x->ipv6,
 	    .sent = x->sent,
 	    .head_given = x->head_given};
 }

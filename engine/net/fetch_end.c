@@ -23,10 +23,17 @@ static bool is_malformed(const struct mw_fetch_end *e)
 	}
 }
 
+/* Of several addresses the last one's errno is known. Where there is no IPv6 on this machine that is
+ * EADDRNOTAVAIL, whatever was wrong with the others. */
+static int known_error(const struct mw_fetch_end *e)
+{
+	return e->os_error == EADDRNOTAVAIL && e->ipv6 ? 0 : e->os_error;
+}
+
 /* Was it this machine that could not even begin? */
 static bool is_local(const struct mw_fetch_end *e)
 {
-	switch (e->os_error) {
+	switch (known_error(e)) {
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
@@ -61,16 +68,17 @@ static void say_unconnected(
 {
 	char peer[256], error[128];
 	unsigned port;
+	int number = known_error(e);
 	if (sscanf(e->why, "Failed to connect to %240s port %u", peer, &port) == 2)
 		snprintf(peer + strlen(peer), 12, ":%u", port);
 	else
 		snprintf(peer, sizeof(peer), "%.*s", MW_FMT(host));
-	if (e->os_error == ECONNREFUSED)
+	if (number == ECONNREFUSED)
 		snprintf(text, MW_FETCH_END_TEXT, "connection refused by %s", peer);
 	else
 		snprintf(text, MW_FETCH_END_TEXT, "no connection to %s: %s", peer,
-		    e->os_error ? strerror_r(e->os_error, error, sizeof(error))
-				: curl_easy_strerror(e->code));
+		    number ? strerror_r(number, error, sizeof(error))
+			   : curl_easy_strerror(e->code));
 }
 
 void mw_fetch_end_text(

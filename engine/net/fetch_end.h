@@ -12,7 +12,8 @@
 struct mw_fetch_end {
 	CURLcode code;
 	const char *why; /* libcurl's words; "" if it has none */
-	int os_error;    /* errno of what failed: socket() or connect(); 0: unknown */
+	int os_error;    /* errno of what failed last: socket() or connect(); 0: unknown */
+	bool ipv6;       /* one of the addresses tried was of IPv6 */
 	bool sent;       /* a connection was there and the request was begun */
 	bool head_given; /* the reply's head has come */
 };
