@@ -83,6 +83,29 @@ static void writes_the_shortest_text(void **state)
 	assert_string_equal(write(1.7976931348623157e308), "1.7976931348623157e+308");
 }
 
+static void writes_digits_with_a_point_in_their_midst(void **state)
+{
+	static const struct {
+		uint64_t digits;
+		unsigned places;
+		const char *text;
+	} cases[] = {
+	    {0, 0, "0"},
+	    {0, 1, "0.0"},
+	    {5, 3, "0.005"},
+	    {1234, 3, "1.234"},
+	    {1000, 3, "1.000"},
+	    {UINT64_MAX, 0, "18446744073709551615"},
+	    {UINT64_MAX, 15, "18446.744073709551615"},
+	};
+	(void)state;
+	for (size_t i = 0; i < MW_LEN(cases); i++) {
+		char out[MW_NUMBER_LONGEST + 1];
+		out[mw_number_decimal(cases[i].digits, cases[i].places, out)] = '\0';
+		assert_string_equal(out, cases[i].text);
+	}
+}
+
 static void random_doubles_survive(void **state)
 {
 	(void)state;
@@ -108,6 +131,7 @@ int main(void)
 	    cmocka_unit_test(reads_what_strtod_reads),
 	    cmocka_unit_test(refuses_what_a_double_would_change),
 	    cmocka_unit_test(writes_integers_without_a_fraction),
+	    cmocka_unit_test(writes_digits_with_a_point_in_their_midst),
 	    cmocka_unit_test(writes_the_shortest_text),
 	    cmocka_unit_test(random_doubles_survive),
 	};
